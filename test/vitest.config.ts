@@ -1,0 +1,12 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  root: new URL('..', import.meta.url).pathname,
+  test: {
+    include: ['test/**/*.test.ts'],
+    // No test has a time limit of its own; this one only ends a hang.
+    testTimeout: 600_000,
+    hookTimeout: 600_000,
+    coverage: { provider: 'v8', include: ['src/**'] },
+  },
+});
