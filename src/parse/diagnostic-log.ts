@@ -1,0 +1,85 @@
+import type { Origin, ParseDiagnostic } from '../model/index.ts';
+
+/** Where in a file a piece of text stands; line and columns 1-based, `endColumn` exclusive. */
+export interface Place {
+  readonly line: number;
+  readonly column: number;
+  readonly endColumn: number;
+}
+
+/** How many characters of input a message quotes at most. */
+const QUOTED_CHARACTERS = 100;
+
+/** `text` in quotation marks for a message, shortened to about 100 characters. */
+export function quote(text: string): string {
+  return `"${shorten(text)}"`;
+}
+
+/** `text`, cut after about 100 characters with an ellipsis. */
+export function shorten(text: string): string {
+  return text.length <= QUOTED_CHARACTERS ? text : `${text.slice(0, QUOTED_CHARACTERS)}…`;
+}
+
+/** Single statements kept per file; the others are counted in one last statement. */
+const MOST_STATEMENTS = 20_000;
+
+type Mutable = { kind: ParseDiagnostic['kind']; incomplete: boolean; origin: Origin; detail: string; more: number };
+
+/** Collects what is said about one file: single statements, and statements made once for all places they fit. */
+export class DiagnosticLog {
+  readonly file: string;
+  readonly #all: Mutable[] = [];
+  readonly #once = new Map<string, Mutable>();
+  #overflow: Mutable | undefined;
+
+  constructor(file: string) {
+    this.file = file;
+  }
+
+  /** The origin of a place in this file. */
+  originOf(place: Place): Origin {
+    const { line, column, endColumn } = place;
+    return { file: this.file, line, column, endLine: line, endColumn, path: null };
+  }
+
+  /** Says `detail` about `place`. `incomplete`: the model lacks something because of it. */
+  add(kind: ParseDiagnostic['kind'], incomplete: boolean, place: Place, detail: string): void {
+    this.#push({ kind, incomplete, origin: this.originOf(place), detail, more: 0 });
+  }
+
+  #push(entry: Mutable): void {
+    if (this.#all.length < MOST_STATEMENTS) {
+      this.#all.push(entry);
+      return;
+    }
+    this.#overflow ??= { ...entry, incomplete: false, detail: 'there are more remarks about this file than can be shown' };
+    this.#overflow.incomplete ||= entry.incomplete;
+    this.#overflow.more++;
+  }
+
+  /** Says a remark about a run of lines as one diagnostic. */
+  addLines(kind: ParseDiagnostic['kind'], incomplete: boolean, first: Place, last: Place, detail: string): void {
+    const origin = { ...this.originOf(first), endLine: last.line, endColumn: last.endColumn };
+    this.#push({ kind, incomplete, origin, detail, more: 0 });
+  }
+
+  /** Like `add`, but of several calls with the same `key` the first is kept, with the number of the others. */
+  once(key: string, kind: ParseDiagnostic['kind'], incomplete: boolean, place: Place, detail: string): void {
+    const known = this.#once.get(key);
+    if (known !== undefined) {
+      known.more++;
+      return;
+    }
+    const entry: Mutable = { kind, incomplete, origin: this.originOf(place), detail, more: 0 };
+    this.#once.set(key, entry);
+    this.#push(entry);
+  }
+
+  /** Everything said, by line and column. */
+  finish(): readonly ParseDiagnostic[] {
+    const all = this.#overflow === undefined ? this.#all : [...this.#all, this.#overflow];
+    return [...all]
+      .sort((a, b) => a.origin.line - b.origin.line || a.origin.column - b.origin.column)
+      .map(({ more, ...rest }) => (more === 0 ? rest : { ...rest, detail: `${rest.detail} (${more} more)` }));
+  }
+}

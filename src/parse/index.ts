@@ -1,0 +1,148 @@
+/** From files to rulesets: what a file is, what it says, and how the files of one host fit together. */
+import { EMPTY_RULESET, type Origin, type ParseDiagnostic, type ParseResult, type Ruleset } from '../model/index.ts';
+import { type DecodedText, decodeText } from './decode-text.ts';
+import { type Detection, detectFormat, type MistakenFormat } from './detect.ts';
+import { isIpsetLine, parseIpsetSave } from './ipset-save/index.ts';
+import { parseIptablesSave } from './iptables-save/index.ts';
+import { mergeRulesets } from './merge-rulesets.ts';
+
+export { type DecodedText, decodeText } from './decode-text.ts';
+export { type Detection, detectFormat, type MistakenFormat } from './detect.ts';
+export { type MergedRulesets, mergeRulesets } from './merge-rulesets.ts';
+
+/**
+ * Parses a text as what it was detected to be. Formats that are recognised but not read, and files sent by mistake, give an
+ * empty ruleset and a diagnostic that says what to export instead. Never throws.
+ */
+export function parseExport(text: string, file: string, detection: Detection): ParseResult {
+  if (detection.kind === 'mistaken') {
+    const advice = detection.advice === undefined ? '' : `: ${detection.advice}`;
+    return unread(file, `the file is not used, ${detection.reason}${advice}`, true);
+  }
+  switch (detection.format) {
+    case 'iptables-save':
+    case 'ip6tables-save':
+      return parseRules(text, file);
+    case 'ipset-save':
+      return parseIpsetSave(text, file);
+    case 'nft-json':
+      return unread(file, 'this version does not read nft JSON; export with "iptables-save" and "ip6tables-save" where the host has iptables', true);
+    case 'firewalld':
+      return unread(file, 'this version does not read firewalld configurations; export with "iptables-save" where the host has iptables', true);
+    case 'nsrports':
+      return unread(file, 'the output of nsrports is recognised and not compared with the firewall yet', false);
+  }
+}
+
+/** Rules, and the sets that stand between them. The IP version stays open: one file can hold both. */
+function parseRules(text: string, file: string): ParseResult {
+  if (!/\bipset\s|^\s*create\s/m.test(text)) return parseIptablesSave(text, file);
+  const ruleLines: string[] = [];
+  const setLines: string[] = [];
+  for (const line of text.split('\n')) {
+    const isSet = isIpsetLine(line);
+    // Both texts keep every line's number.
+    ruleLines.push(isSet ? '' : line);
+    setLines.push(isSet ? line : '');
+  }
+  const rules = parseIptablesSave(ruleLines.join('\n'), file);
+  const sets = parseIpsetSave(setLines.join('\n'), file);
+  return {
+    ruleset: { tables: rules.ruleset.tables, namedSets: sets.ruleset.namedSets },
+    diagnostics: [...rules.diagnostics, ...sets.diagnostics],
+  };
+}
+
+function unread(file: string, detail: string, incomplete: boolean): ParseResult {
+  const diagnostic: ParseDiagnostic = { kind: incomplete ? 'unsupported' : 'note', incomplete, origin: fileOrigin(file), detail };
+  return { ruleset: EMPTY_RULESET, diagnostics: [diagnostic] };
+}
+
+function fileOrigin(file: string): Origin {
+  return { file, line: 1, column: 1, endLine: 1, endColumn: 1, path: null };
+}
+
+/** One file of a host as the caller read it. */
+export interface ExportFile {
+  /** Path as reports print it. */
+  readonly path: string;
+  /** Content; `undefined` when it could not be read, and then `problem` says why. */
+  readonly bytes: Uint8Array | undefined;
+  readonly problem?: string;
+}
+
+/** What became of one file. */
+export interface ReadExport {
+  readonly file: string;
+  /** Detected format, or a short name of what the file is instead. */
+  readonly format: string;
+  /** Whether everything in it was read. */
+  readonly whole: boolean;
+  readonly ruleset: Ruleset;
+}
+
+/** Everything the files of one host say. */
+export interface HostExports {
+  /** One entry for each file, in the order given. */
+  readonly exports: readonly ReadExport[];
+  readonly ruleset: Ruleset;
+  /** Of the files, in their order, then of how they fit together. */
+  readonly diagnostics: readonly ParseDiagnostic[];
+}
+
+/** Short names of files that are no exports, as reports print them. */
+const FORMAT_NAMES: Readonly<Record<MistakenFormat, string>> = {
+  'iptables-listing': 'iptables -L listing',
+  'nft-text': 'nft text listing',
+  'firewall-cmd-listing': 'firewall-cmd listing',
+  'windows-firewall': 'Windows firewall export',
+  'ufw-listing': 'ufw listing',
+  'other-json': 'other JSON',
+  'other-xml': 'other XML',
+  empty: 'empty file',
+  binary: 'binary data',
+  'other-text': 'other text',
+};
+
+/** Decodes, detects and parses the files of one host and puts them together. Never throws. */
+export function readHostExports(files: readonly ExportFile[]): HostExports {
+  const read = files.map(readFile);
+  const merged = mergeRulesets(read.map((r) => r.result));
+  const broken = new Set(merged.diagnostics.filter((d) => d.incomplete).map((d) => d.origin.file));
+  return {
+    exports: read.map(({ file, format, result }) => ({
+      file,
+      format,
+      whole: !broken.has(file) && !result.diagnostics.some((d) => d.incomplete),
+      ruleset: result.ruleset,
+    })),
+    ruleset: merged.ruleset,
+    diagnostics: [...read.flatMap((r) => r.result.diagnostics), ...merged.diagnostics],
+  };
+}
+
+interface ReadFile {
+  readonly file: string;
+  readonly format: string;
+  readonly result: ParseResult;
+}
+
+function readFile(input: ExportFile): ReadFile {
+  const file = input.path;
+  if (input.bytes === undefined) {
+    const result = unread(file, `the file could not be read: ${input.problem ?? 'unknown reason'}`, true);
+    return { file, format: 'unreadable file', result };
+  }
+  const decoded: DecodedText = decodeText(input.bytes);
+  const detection = detectFormat(decoded.text, file, decoded.encoding === 'binary' ? 'binary' : undefined);
+  const parsed = parseExport(decoded.text, file, detection);
+  const notes: readonly ParseDiagnostic[] =
+    decoded.note === undefined || decoded.encoding === 'binary'
+      ? []
+      : [{ kind: 'note', incomplete: false, origin: fileOrigin(file), detail: decoded.note }];
+  return {
+    file,
+    format: detection.kind === 'export' ? detection.format : FORMAT_NAMES[detection.format],
+    result: { ruleset: parsed.ruleset, diagnostics: [...notes, ...parsed.diagnostics] },
+  };
+}
