@@ -1,0 +1,20 @@
+/** Chain traversal over packet sets: how rules, chains, hooks, tables and NAT compose. */
+export type { ChainSummary, ChainTrouble, LocalDecision, RuleVisit } from './chain-traversal.ts';
+export { matters } from './chain-traversal.ts';
+export { conditionSet } from './condition-set.ts';
+export { deliveredImage, deliveredPreimage } from './delivered.ts';
+export { Environment } from './environment.ts';
+export { HostSpace, needsConnectionTracking, visitConditions } from './host-space.ts';
+export {
+  analysePath,
+  type BaseChainRun,
+  type Decision,
+  decisionsOf,
+  deliveredBits,
+  type EnteredChain,
+  enteredChains,
+  type PathAnalysis,
+} from './packet-path.ts';
+export { fieldBits, type Place } from './place.ts';
+export { packetsOf, type State } from './state.ts';
+export { answerPacket, type SetAnswer } from './answer-packet.ts';
