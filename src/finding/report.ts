@@ -1,0 +1,78 @@
+import type { ParseDiagnostic } from '../model/index.ts';
+import type { Finding, Severity } from './finding.ts';
+
+/** One input file and what became of it. */
+export interface ReportInput {
+  readonly file: string;
+  /** Detected format, or a short name of what the file is instead (`iptables -L listing`, `empty file`, `binary data`). */
+  readonly format: string;
+  readonly host: string | null;
+  /** Whether everything in it was read. */
+  readonly whole: boolean;
+  /** Number of rules read from it. */
+  readonly rules: number;
+}
+
+export interface ReportHost {
+  readonly name: string;
+  readonly roles: readonly string[];
+  /** How the roles are known: from the configuration, guessed from the name, or not at all. */
+  readonly roleSource: 'configuration' | 'name' | 'unknown';
+  /** Whether role-dependent checks ran, and if not, why not and what to do. */
+  readonly judged: boolean;
+  readonly judgedNote: string | null;
+  /** What the answer takes for granted: reverse-path checks pass, the role guessed from the name. */
+  readonly assumptions: readonly string[];
+  /** Number of rules over all its exports. */
+  readonly rules: number;
+}
+
+/** A check that ran, as SARIF and the documentation need it. */
+export interface ReportCheck {
+  readonly id: string;
+  readonly title: string;
+  /** Highest severity a finding of this check can have. */
+  readonly severity: Severity;
+  readonly rationale: string;
+  readonly remediation: string;
+  readonly references: readonly string[];
+}
+
+export interface ReportSummary {
+  readonly hosts: number;
+  readonly judgedHosts: number;
+  readonly files: number;
+  readonly rules: number;
+  /** Unsuppressed findings by severity. */
+  readonly findings: Readonly<Record<Severity, number>>;
+  readonly suppressed: number;
+  /** Unsuppressed findings that reach the `failOn` severity. */
+  readonly failing: number;
+  readonly failOn: Severity;
+  /** Whether nothing was read, or some input was not read whole. */
+  readonly incomplete: boolean;
+  /** Whether exit code 3 was lifted: by `--allow-incomplete`, or by a waiver for every input not read whole. */
+  readonly incompleteAllowed: boolean;
+  /** Files of which something was not read. */
+  readonly unreadFiles: number;
+  /** Those of them that a waiver accepts. */
+  readonly unreadWaived: number;
+}
+
+/** Exit codes of `scan` (design.md, 4). */
+export type ExitCode = 0 | 1 | 2 | 3 | 70;
+
+/** Everything an output format may use. Findings are sorted: host, severity descending, place, check. */
+export interface Report {
+  readonly tool: { readonly name: 'nwaudit'; readonly version: string };
+  readonly profile: { readonly name: string; readonly description: string };
+  readonly inputs: readonly ReportInput[];
+  readonly hosts: readonly ReportHost[];
+  readonly checks: readonly ReportCheck[];
+  readonly findings: readonly Finding[];
+  readonly diagnostics: readonly ParseDiagnostic[];
+  /** What to write into nwaudit.yaml to learn more; one hint each. */
+  readonly hints: readonly string[];
+  readonly summary: ReportSummary;
+  readonly exitCode: ExitCode;
+}

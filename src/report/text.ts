@@ -1,0 +1,114 @@
+import { countBySeverity, escapeText, type Finding, type Report } from '../finding/index.ts';
+import { count, listWords, painter, usableWidth, wrap } from './layout.ts';
+import { type ReportOptions, shownFindings } from './options.ts';
+import { findingLines, type TextContext } from './text-finding.ts';
+import {
+  assumptionSection,
+  hintSection,
+  notJudgedSection,
+  remarksSection,
+  unreadSection,
+} from './text-gaps.ts';
+import { describeCounts, groupByHost, RUN_GROUP } from './text-hosts.ts';
+import { exitLine, summarySection } from './text-totals.ts';
+
+/** The report as people read it: findings by host, worst first, then what was not checked, then the totals. */
+export function textReport(report: Report, options: ReportOptions): string {
+  const context: TextContext = {
+    width: usableWidth(options.width),
+    paint: painter(options.color),
+    told: new Set(),
+  };
+  const shown = shownFindings(report, options);
+  const listed = shown.filter((finding) => options.showSuppressed || finding.suppression === null);
+  const sections = [
+    headSection(report, context),
+    ...hostSections(report, listed, context),
+    nothingFoundSection(report, context),
+    leftOutSection(report, shown, options, context),
+    unreadSection(report, context),
+    remarksSection(report, context),
+    notJudgedSection(report, context),
+    assumptionSection(report, context),
+    hintSection(report, context),
+    summarySection(report, context),
+    exitLine(report, context),
+  ];
+  return `${sections
+    .filter((section) => section.length > 0)
+    .map((section) => section.join('\n'))
+    .join('\n\n')}\n`;
+}
+
+function headSection(report: Report, context: TextContext): string[] {
+  const { summary } = report;
+  const some = summary.judgedHosts === 0 ? 'none' : String(summary.judgedHosts);
+  const judged = summary.judgedHosts === summary.hosts ? '' : `, ${some} of them judged by role`;
+  const lines = [
+    context.paint('heading', `nwaudit ${report.tool.version}, profile ${escapeText(report.profile.name)}`),
+    `${count(summary.hosts, 'host')}${judged}; ${count(summary.files, 'file')}, ${count(summary.rules, 'rule')}, ${count(report.checks.length, 'check')}`,
+  ];
+  const counts = describeCounts(summary.findings);
+  if (counts !== '') lines.push(`Findings: ${counts}`);
+  if (summary.incomplete) {
+    const what =
+      summary.files === 0
+        ? 'nothing was read.'
+        : `${summary.unreadFiles} of ${count(summary.files, 'file')} not read whole, see NOT READ WHOLE below.`;
+    lines.push(context.paint('loud', `INCOMPLETE: ${what}`));
+  }
+  return lines;
+}
+
+// Findings ----------------------------------------------------------------------------------------------------
+
+function hostSections(report: Report, findings: readonly Finding[], context: TextContext): string[][] {
+  const roles = new Map(report.hosts.map((host) => [host.name, host.roles]));
+  return groupByHost(findings).map(({ host, findings: own }) => {
+    const known = host === null ? [] : (roles.get(host) ?? []);
+    const name = host === null ? RUN_GROUP : escapeText(host);
+    const title = known.length === 0 ? name : `${name} (${known.map(escapeText).join(', ')})`;
+    const active = own.filter((finding) => finding.suppression === null);
+    const counts = describeCounts(countBySeverity(active)) || 'nothing that counts';
+    const blocks = own.map((finding) => findingLines(finding, context).join('\n'));
+    const rule = '-'.repeat(Math.min(context.width, [...title].length + counts.length + 2));
+    return [context.paint('heading', `${title}: ${counts}`), rule, blocks.join('\n\n')];
+  });
+}
+
+function nothingFoundSection(report: Report, context: TextContext): string[] {
+  if (report.findings.some((finding) => finding.suppression === null)) return [];
+  const { summary } = report;
+  if (summary.files === 0) return [];
+  const what = `Nothing found in what was checked: ${count(summary.rules, 'rule')} of ${count(summary.hosts, 'host')}, ${count(report.checks.length, 'check')}.`;
+  const holes: string[] = [];
+  if (summary.incomplete) holes.push('part of the input was not read');
+  if (summary.judgedHosts < summary.hosts) {
+    holes.push(`${count(summary.hosts - summary.judgedHosts, 'host')} could not be judged by role`);
+  }
+  if (holes.length === 0) return [context.paint('good', what)];
+  return [what, ...wrap(`This is no clean result: ${listWords(holes)} (below).`, context.width)];
+}
+
+/** Findings that exist but are not listed, and how to see them. */
+function leftOutSection(
+  report: Report,
+  shown: readonly Finding[],
+  options: ReportOptions,
+  context: TextContext,
+): string[] {
+  const lines: string[] = [];
+  const suppressed = shown.filter((finding) => finding.suppression !== null);
+  const waived = suppressed.filter((finding) => finding.suppression?.kind === 'waiver').length;
+  if (suppressed.length > 0 && !options.showSuppressed) {
+    const parts = [
+      waived === 0 ? '' : `${waived} waived`,
+      waived === suppressed.length ? '' : `${suppressed.length - waived} in the baseline`,
+    ].filter((part) => part !== '');
+    lines.push(`Not listed: ${count(suppressed.length, 'suppressed finding')} (${parts.join(', ')}).`);
+  }
+  const below = report.findings.length - shown.length;
+  if (below > 0)
+    lines.push(`Not listed: ${count(below, 'finding')} less severe than ${options.minSeverity}.`);
+  return lines.map((line) => context.paint('faint', line));
+}
