@@ -1,0 +1,125 @@
+import { compareText } from '../finding/index.ts';
+import { decodeCheck } from './check.ts';
+import { Decoder, isMapping, type Locate } from './decode.ts';
+import { RulePackError, type RulePackProblem } from './problem.ts';
+import { decodeProfile } from './profile.ts';
+import type { RulePack } from './rulepack.ts';
+
+/** Version of the compiled form; it changes together with the code that reads it, in one build. */
+export const COMPILED_VERSION = 1;
+
+/** One file of a rule pack as plain data. The compiled rule pack is a list of these. */
+export interface CompiledFile {
+  readonly kind: 'profile' | 'check';
+  readonly file: string;
+  readonly data: unknown;
+}
+
+/** What the build writes: the YAML files of `rules/` as JSON, so that a scan need not load a YAML library. */
+export interface CompiledRulePack {
+  readonly version: typeof COMPILED_VERSION;
+  readonly files: readonly CompiledFile[];
+}
+
+/** Finds positions in one file. */
+export type LocateIn = (file: string) => Locate;
+
+const NO_POSITIONS: LocateIn = () => () => null;
+
+/**
+ * The rule pack in a compiled form, checked as a hand-written one is.
+ *
+ * @throws RulePackError with every problem.
+ */
+export function rulePackFromJson(json: unknown): RulePack {
+  const decoder = new Decoder('compiled rule pack', () => null);
+  const map = decoder.mapping(json, [], { required: ['version', 'files'] });
+  if (map.version !== COMPILED_VERSION) decoder.report(['version'], `expected ${COMPILED_VERSION}`);
+  const files = decoder.list(map.files, ['files'], (value, path): CompiledFile => {
+    const one = decoder.mapping(value, path, { required: ['kind', 'file', 'data'] });
+    const kind = decoder.oneOf(one.kind, [...path, 'kind'], ['profile', 'check']);
+    return { kind, file: decoder.text(one.file, [...path, 'file']), data: one.data };
+  });
+  if (decoder.problems.length > 0) throw new RulePackError(decoder.problems);
+  const { pack, problems } = decodeFiles(files, NO_POSITIONS);
+  if (problems.length > 0) throw new RulePackError(problems);
+  return pack;
+}
+
+/** Profiles and checks out of data, with everything that is wrong in them or between them. */
+export function decodeFiles(
+  files: readonly CompiledFile[],
+  locateIn: LocateIn,
+): { readonly pack: RulePack; readonly problems: readonly RulePackProblem[] } {
+  const problems: RulePackProblem[] = [];
+  const read = <T>(file: CompiledFile, decode: (data: unknown, decoder: Decoder) => T): T => {
+    const decoder = new Decoder(file.file, locateIn(file.file));
+    const value = decode(file.data, decoder);
+    problems.push(...decoder.problems);
+    return value;
+  };
+  const profiles = files.filter((file) => file.kind === 'profile').map((file) => read(file, decodeProfile));
+  const checks = files.filter((file) => file.kind === 'check').map((file) => read(file, decodeCheck));
+  problems.push(...repeatedIds(files, locateIn));
+  return {
+    pack: {
+      profiles: profiles.sort((a, b) => compareText(a.id, b.id)),
+      checks: checks.sort((a, b) => compareText(a.id, b.id)),
+    },
+    problems,
+  };
+}
+
+/**
+ * Several rule packs as one: the built-in one and those given with `--rules`. A later profile or check of the
+ * same id is an error, not a replacement: a check that silently means something else is worse than none.
+ *
+ * @throws RulePackError naming every id that is there twice.
+ */
+export function combineRulePacks(packs: readonly RulePack[]): RulePack {
+  const profiles = packs.flatMap((pack) => pack.profiles);
+  const checks = packs.flatMap((pack) => pack.checks);
+  const repeated = [
+    ...repeats(profiles.map((profile) => profile.id)).map((id) => `the profile "${id}"`),
+    ...repeats(checks.map((check) => check.id)).map((id) => `the check "${id}"`),
+  ];
+  if (repeated.length > 0) {
+    throw new RulePackError(
+      repeated.map((what) => ({
+        file: 'rule packs',
+        line: null,
+        column: null,
+        path: '',
+        detail: `${what} is there twice`,
+      })),
+    );
+  }
+  return {
+    profiles: profiles.sort((a, b) => compareText(a.id, b.id)),
+    checks: checks.sort((a, b) => compareText(a.id, b.id)),
+  };
+}
+
+function repeats(ids: readonly string[]): string[] {
+  return [...new Set(ids.filter((id, i) => ids.indexOf(id) < i))];
+}
+
+/** Files whose id another file of the same kind already has. */
+function repeatedIds(files: readonly CompiledFile[], locateIn: LocateIn): RulePackProblem[] {
+  const first = new Map<string, string>();
+  const problems: RulePackProblem[] = [];
+  for (const { kind, file, data } of files) {
+    const id = isMapping(data) ? data.id : undefined;
+    if (typeof id !== 'string') continue;
+    const key = `${kind} ${id}`;
+    const other = first.get(key);
+    if (other === undefined) {
+      first.set(key, file);
+      continue;
+    }
+    const decoder = new Decoder(file, locateIn(file));
+    decoder.report(['id'], `${other} has the ${kind} "${id}" already`);
+    problems.push(...decoder.problems);
+  }
+  return problems;
+}

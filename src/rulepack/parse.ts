@@ -1,0 +1,129 @@
+import { isAlias, isCollection, isMap, isPair, isScalar, LineCounter, type Node, parseDocument } from 'yaml';
+import { decodeCheck } from './check.ts';
+import { Decoder, type Locate, type Path } from './decode.ts';
+import { COMPILED_VERSION, type CompiledFile, type CompiledRulePack, decodeFiles } from './pack.ts';
+import { type Decoded, RulePackError, type RulePackProblem } from './problem.ts';
+import { decodeProfile } from './profile.ts';
+import type { CheckDefinition, Profile, RulePack } from './rulepack.ts';
+
+/** A file of a rule pack: `profiles/*.yaml` hold profiles, every other file a check. */
+export interface RulePackFile {
+  readonly file: string;
+  readonly text: string;
+}
+
+/** Longest file of a rule pack that is read. The longest of ours has a hundredth of it. */
+const MAX_TEXT_LENGTH = 1_000_000;
+
+/** One profile from YAML, or all that is wrong with it. */
+export function parseProfile(text: string, file: string): Decoded<Profile> {
+  return parseWith(text, file, decodeProfile);
+}
+
+/** One check from YAML, or all that is wrong with it. */
+export function parseCheck(text: string, file: string): Decoded<CheckDefinition> {
+  return parseWith(text, file, decodeCheck);
+}
+
+function parseWith<T>(
+  text: string,
+  file: string,
+  decode: (data: unknown, decoder: Decoder) => T,
+): Decoded<T> {
+  const { data, locate, problems } = readYaml(text, file);
+  if (problems.length > 0) return { kind: 'bad', problems };
+  const decoder = new Decoder(file, locate);
+  const value = decode(data, decoder);
+  return decoder.problems.length === 0 ? { kind: 'ok', value } : { kind: 'bad', problems: decoder.problems };
+}
+
+/**
+ * The rule pack of these YAML files.
+ *
+ * @throws RulePackError with every problem of every file.
+ */
+export function parseRulePack(files: readonly RulePackFile[]): RulePack {
+  return readFiles(files).pack;
+}
+
+/**
+ * The YAML files as data for `rulePackFromJson`, after they have been checked. Survives JSON.
+ *
+ * @throws RulePackError with every problem of every file.
+ */
+export function compileRulePack(files: readonly RulePackFile[]): CompiledRulePack {
+  return { version: COMPILED_VERSION, files: readFiles(files).compiled };
+}
+
+function readFiles(files: readonly RulePackFile[]): { pack: RulePack; compiled: CompiledFile[] } {
+  const locates = new Map<string, Locate>();
+  const problems: RulePackProblem[] = [];
+  const compiled: CompiledFile[] = [];
+  for (const { file, text } of files) {
+    const yaml = readYaml(text, file);
+    problems.push(...yaml.problems);
+    locates.set(file, yaml.locate);
+    const kind = /(^|\/)profiles\/[^/]*$/.test(file) ? 'profile' : 'check';
+    if (yaml.problems.length === 0) compiled.push({ kind, file, data: yaml.data });
+  }
+  const decoded = decodeFiles(compiled, (file) => locates.get(file) ?? (() => null));
+  problems.push(...decoded.problems);
+  if (problems.length > 0) throw new RulePackError(problems);
+  return { pack: decoded.pack, compiled };
+}
+
+interface YamlText {
+  readonly data: unknown;
+  readonly locate: Locate;
+  readonly problems: readonly RulePackProblem[];
+}
+
+/** The data of one YAML document, or what makes it no YAML. */
+function readYaml(text: string, file: string): YamlText {
+  const bad = (detail: string): YamlText => ({
+    data: undefined,
+    locate: () => null,
+    problems: [{ file, line: 1, column: 1, path: '', detail }],
+  });
+  if (text.length > MAX_TEXT_LENGTH) return bad(`longer than ${MAX_TEXT_LENGTH} characters`);
+  const lines = new LineCounter();
+  try {
+    const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: 'error' });
+    const problems = [...document.errors, ...document.warnings].map((error): RulePackProblem => {
+      const { line, col } = lines.linePos(error.pos[0]);
+      return { file, line, column: col, path: '', detail: `not valid YAML: ${error.message}` };
+    });
+    const data: unknown = problems.length === 0 ? document.toJS({ maxAliasCount: 100 }) : undefined;
+    return { data, locate: (path) => locateNode(document.contents, path, lines), problems };
+  } catch (error) {
+    // The library throws on too deep nesting and on too many aliases; it has no other way to say so.
+    return bad(`not usable YAML: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+/** Position of the key or list item a path names, or of the nearest thing around it. */
+function locateNode(root: unknown, path: Path, lines: LineCounter): { line: number; column: number } | null {
+  let node = root;
+  let best = startOf(node);
+  for (const step of path) {
+    if (isAlias(node) || !isCollection(node)) break;
+    const found: unknown = isMap(node)
+      ? node.items.find(
+          (pair) => isPair(pair) && isScalar(pair.key) && String(pair.key.value) === String(step),
+        )
+      : node.items[Number(step)];
+    if (found === undefined) break;
+    best = startOf(isPair(found) ? found.key : found) ?? best;
+    node = isPair(found) ? found.value : found;
+  }
+  if (best === undefined) return { line: 1, column: 1 };
+  const { line, col } = lines.linePos(best);
+  return { line, column: col };
+}
+
+function startOf(node: unknown): number | undefined {
+  // Every node that came from a text has its range; the guard is for those made in memory.
+  const range =
+    typeof node === 'object' && node !== null && 'range' in node ? (node as Node).range : undefined;
+  return range?.[0];
+}

@@ -1,0 +1,121 @@
+import type { Certainty, Severity } from '../finding/index.ts';
+import type { Interval } from '../net/index.ts';
+
+/** Stands in `Flow.from` for the networks and jump hosts that `admin_networks` of nwaudit.yaml names. */
+export const ADMIN_NETWORKS = 'admin-networks';
+
+/**
+ * Destination ports of a flow. `service-range` is R(h) of the receiving host h: its service range (the
+ * profile's, unless the configuration or an `nsrports` export narrows it) without 7937 and without the admin
+ * ports that h itself serves.
+ */
+export type PortTerm =
+  | { readonly kind: 'ports'; readonly range: Interval }
+  | { readonly kind: 'service-range' };
+
+/** One permitted way between roles: who may open connections to whom, on which destination ports. */
+export interface Flow {
+  readonly id: string;
+  /** Role ids of the profile, or `ADMIN_NETWORKS`. */
+  readonly from: readonly string[];
+  /** Role ids of the profile. */
+  readonly to: readonly string[];
+  /** IP protocol number. */
+  readonly protocol: number;
+  readonly ports: readonly PortTerm[];
+  /**
+   * `required`: blocked is a finding. `allowed`: may be open, need not be. `vendor`: this profile sees no need,
+   * the vendor requires it; open is the finding `check` with `severity` instead of an exposure.
+   */
+  readonly need: 'required' | 'allowed' | 'vendor';
+  /** Check that reports an open `vendor` flow; `undefined` for one that is only mentioned. */
+  readonly check: string | undefined;
+  readonly severity: Severity | undefined;
+  /** Where in the guide this flow stands, as section titles. */
+  readonly where: string;
+  readonly note: string | undefined;
+}
+
+/** A TCP port of an administration service, and who serves it. */
+export interface AdminPort {
+  readonly port: number;
+  readonly servedBy: readonly string[];
+  /** Roles that serve it where no *other* host has one of `servedBy`; empty when there is no such fallback. */
+  readonly elseServedBy: readonly string[];
+}
+
+export interface ProfileRole {
+  readonly id: string;
+  readonly title: string;
+}
+
+/** Who needs what: the roles of an environment and the flows between them. */
+export interface Profile {
+  readonly id: string;
+  readonly title: string;
+  readonly description: string;
+  readonly roles: readonly ProfileRole[];
+  /** Ports a NetWorker process may listen on unless a host narrows it. */
+  readonly serviceRange: Interval;
+  /** Ports inside every host's service range that never move. */
+  readonly fixedPorts: readonly number[];
+  /** Source ports old releases used; as destinations they point at a rule written for the wrong direction. */
+  readonly connectionPorts: Interval;
+  readonly adminPorts: readonly AdminPort[];
+  readonly flows: readonly Flow[];
+}
+
+/**
+ * A value that depends on the facts of a finding. The first case whose `when` holds wins; the last one has no
+ * `when` and is the default. `when` holds when every named fact equals the given value.
+ */
+export interface Case<T> {
+  readonly when: Readonly<Record<string, string | boolean>> | undefined;
+  readonly is: T;
+}
+
+/** What an example of a check expects: one finding of this check. Absent parts are not compared. */
+export interface ExpectedFinding {
+  readonly host: string | undefined;
+  readonly line: number | undefined;
+  readonly severity: Severity | undefined;
+  readonly certainty: Certainty | undefined;
+}
+
+/** Exports that show a check at work; run by a test and shown in the documentation. */
+export interface Example {
+  readonly name: string;
+  /** An inline nwaudit.yaml as data; `undefined` for none. */
+  readonly config: unknown;
+  /** Texts by file name, relative to the scanned folder. */
+  readonly files: Readonly<Record<string, string>>;
+  /** In a bad example, every finding of this check that must appear, and no other; empty in a good one. */
+  readonly expect: readonly ExpectedFinding[];
+}
+
+/** One check as data: what it says and why. Its logic is the evaluator it names. */
+export interface CheckDefinition {
+  readonly id: string;
+  /** Version of nwaudit that brought it. */
+  readonly since: string;
+  /** `nursery` runs only when asked for. */
+  readonly status: 'stable' | 'nursery';
+  readonly title: string;
+  readonly severity: Severity | readonly Case<Severity>[];
+  /** Name of an evaluator in src/check/. */
+  readonly evaluate: string;
+  /** Options of the evaluator, which alone knows their shape; `undefined` for none. */
+  readonly options: unknown;
+  /** Sentence with `{fact}` placeholders, or cases of it. */
+  readonly message: string | readonly Case<string>[];
+  readonly rationale: string;
+  readonly remediation: string;
+  readonly references: readonly string[];
+  readonly examples: { readonly bad: readonly Example[]; readonly good: readonly Example[] };
+}
+
+/** Everything under `rules/`, loaded. Sorted by id. */
+export interface RulePack {
+  readonly profiles: readonly Profile[];
+  readonly checks: readonly CheckDefinition[];
+}
