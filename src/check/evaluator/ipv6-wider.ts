@@ -1,0 +1,100 @@
+import { normalizeRuleText } from '../../finding/index.ts';
+import { type Interval, interval, normalizeIntervals, single, subtractIntervals, TCP, UDP } from '../../net/index.ts';
+import { type PacketSet, isAnySource } from '../../packet-set/index.ts';
+import type { Decision } from '../../semantics/index.ts';
+import { describeService, describeWitness } from '../describe.ts';
+import { chainOrigin, evidence, placeText, ruleOrigin } from '../evidence.ts';
+import { decidingRun, inputExposures, newFromOutside } from '../exposure.ts';
+import type { HostContext } from '../host-context.ts';
+import type { Evaluator } from './evaluator.ts';
+
+/**
+ * Ports that any IPv6 source reaches while IPv4 admits fewer, by the IPv6 rule that lets them in. Rules that an exposure
+ * finding blames already are left to it.
+ */
+export const ipv6Wider: Evaluator = {
+  scope: 'host',
+  *run(context) {
+    if (context.versions.length < 2) return;
+    const run = decidingRun(context, 6);
+    if (run === undefined) return;
+    const { space } = context.space;
+    const blamed = new Set(
+      inputExposures(context)
+        .filter((e) => e.class !== 'unknown-source')
+        .map((e) => e.rule ?? e.chain),
+    );
+    const open4 = new Map([TCP, UDP].map((p) => [p, anySourcePorts(context, 4, p, undefined)] as const));
+    const analysis = context.path('input', 6);
+    const decisions = context.decisions(analysis)[analysis.runs.indexOf(run)] ?? [];
+    for (const group of byPlace(decisions.filter((d) => d.verdict === 'accept'))) {
+      const first = group[0]!;
+      if (blamed.has(first.rule ?? first.chain)) continue;
+      const set = space.unionAll(group.map((d) => d.set));
+      const wider = [TCP, UDP]
+        .map((protocol) => ({
+          protocol,
+          ports: subtractIntervals(anySourcePorts(context, 6, protocol, set), open4.get(protocol) ?? []),
+        }))
+        .filter(({ ports }) => ports.length > 0);
+      if (wider.length === 0) continue;
+      const shown = wider[0]!;
+      const packet = space.sample(
+        space.intersectAll([
+          set,
+          analysis.acceptedPackets,
+          newFromOutside(context, 6),
+          space.inIntervals(space.bits('protocol'), [single(shown.protocol)]),
+          space.inIntervals(space.bits('dport'), shown.ports),
+        ]),
+      );
+      const { table, chain, rule } = first;
+      yield evidence({
+        host: context.host.name,
+        hook: 'input',
+        origin: rule === undefined ? chainOrigin(table, chain) : ruleOrigin(table, chain, rule),
+        facts: {
+          host: context.host.name,
+          service: wider.map((w) => describeService([w.protocol], w.ports)).join(' and '),
+          place: placeText(rule, chain),
+        },
+        witness: packet === undefined ? null : describeWitness('input', packet, context.mentioned),
+        meaning: [table.family, table.name, chain.name, rule === undefined ? 'policy' : normalizeRuleText(rule.text)],
+      });
+    }
+  },
+};
+
+/** Decisions grouped by rule or policy. */
+function byPlace(decisions: readonly Decision[]): Decision[][] {
+  const groups = new Map<object, Decision[]>();
+  for (const d of decisions) {
+    const key = d.rule ?? d.chain;
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [d]);
+    else group.push(d);
+  }
+  return [...groups.values()];
+}
+
+/** Ports of a protocol that new packets from at least half of the address space reach, within `within` if given. */
+function anySourcePorts(
+  context: HostContext,
+  version: 4 | 6,
+  protocol: number,
+  within: PacketSet | undefined,
+): Interval[] {
+  const { space } = context.space;
+  const accepted = space.intersectAll([
+    context.path('input', version).acceptedPackets,
+    newFromOutside(context, version),
+    space.inIntervals(space.bits('protocol'), [single(protocol)]),
+    ...(within === undefined ? [] : [within]),
+  ]);
+  const seen = space.exists(accepted, space.variablesExcept({ version: true, fields: ['saddr', 'dport'] }));
+  const open: Interval[] = [];
+  for (const { values, rest } of space.partition(seen, 'dport', version)) {
+    if (isAnySource(version, space.values(rest, 'saddr', version))) open.push(...values);
+  }
+  return normalizeIntervals(open.map((i) => interval(i.lo, i.hi)));
+}

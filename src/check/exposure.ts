@@ -1,0 +1,613 @@
+/**
+ * Who can reach what on a host without being entitled to it, by the rule or policy that lets the packets through.
+ *
+ * Everything is decided on packet sets: what the whole rule set accepts, minus what flows, exceptions and admin networks
+ * explain. Classes and their order are those of design.md, section 6.
+ */
+import type { Chain, Rule, Table } from '../model/index.ts';
+import { CT_STATE, TCP_FLAG } from '../model/index.ts';
+import {
+  countIntervals,
+  type Interval,
+  intersectIntervals,
+  interval,
+  type IpVersion,
+  normalizeIntervals,
+  PROTOCOLS_WITH_PORTS,
+  single,
+  subtractIntervals,
+  TCP,
+} from '../net/index.ts';
+import { exceptionSources } from '../inventory/index.ts';
+import { type Header, isAnySource, type PacketSet } from '../packet-set/index.ts';
+import type { Flow } from '../rulepack/index.ts';
+import {
+  type BaseChainRun,
+  type Decision,
+  deliveredImage,
+  deliveredPreimage,
+  conditionSet,
+  type Environment,
+} from '../semantics/index.ts';
+import { areAnySource, type Sources } from './describe.ts';
+import type { HostContext } from './host-context.ts';
+import type { KeptAccess } from './iptables-command.ts';
+import {
+  exceptionsTo,
+  flowPorts,
+  flowsTo,
+  impossibleSources,
+  type Peer,
+  rangesOfVersion,
+  sendersKnown,
+  sendersOf,
+  servedAdminPorts,
+} from './peers.ts';
+
+/** What the excess of a blamed rule is; the check that reports it. */
+export type ExposureClass =
+  | 'default-accept'
+  | 'admin-port-via-nat'
+  | 'connection-port-rule'
+  | 'client-inbound-unscoped'
+  | 'dynamic-range-any-source'
+  | 'dynamic-range-open-on-server'
+  | 'dynamic-range-beyond-peers'
+  | 'service-port-beyond-peers'
+  | 'admin-port-beyond-admin-network'
+  | 'admin-port-on-wrong-host'
+  | 'udp-on-service-ports'
+  | 'admin-port-inside-open-range'
+  | 'unknown-source';
+
+/** From where the excess comes, as far as the severity depends on it. */
+export type SourceKind = 'any' | 'narrow' | 'admin' | 'vendor';
+
+/** One blamed rule or policy, with packets it lets through that nobody is entitled to send. */
+export interface HostExposure {
+  readonly class: ExposureClass;
+  readonly source: SourceKind;
+  /** How the connection-port-rule was recognised; `undefined` for other classes. */
+  readonly variant: 'source-port' | 'connection-range' | undefined;
+  readonly certain: boolean;
+  readonly unknowns: readonly string[];
+  readonly table: Table | undefined;
+  readonly chain: Chain | undefined;
+  /** The accepting rule, `undefined` for a chain policy. For `admin-port-via-nat` the translating rule. */
+  readonly rule: Rule | undefined;
+  /** The accepting rule behind a translation. */
+  readonly acceptedBy: { readonly table: Table; readonly chain: Chain; readonly rule: Rule | undefined } | undefined;
+  readonly sources: Sources;
+  /** Sources of the same ports that are entitled to them. */
+  readonly entitled: Sources;
+  readonly entitledPeers: readonly Peer[];
+  readonly protocols: readonly number[];
+  readonly ports: readonly Interval[];
+  readonly witness: Header | undefined;
+  /** Flow that explains a `vendor` exposure. */
+  readonly vendorFlow: Flow | undefined;
+  /** What the blamed rule lets through by right: what a replacement has to keep. */
+  readonly kept: readonly KeptAccess[];
+}
+
+const ALL_PORTS: Interval = interval(0, 65535);
+
+/** New connections from outside that a host can be sent: SYN for TCP, no mark yet, from an interface other than lo. */
+export function newFromOutside(context: HostContext, version: IpVersion): PacketSet {
+  const { space } = context.space;
+  const outside = impossibleSources(context.host, version);
+  const saddr = space.bits('saddr').slice(0, version === 4 ? 32 : 128);
+  const isTcp = space.inIntervals(space.bits('protocol'), [single(TCP)]);
+  const isSyn = space.inIntervals(space.bits('tcp-flags'), [single(TCP_FLAG.syn)]);
+  return space.intersectAll([
+    space.version(version),
+    space.inIntervals(space.bits('ct-state'), [single(CT_STATE.new)]),
+    space.union(space.complement(isTcp), isSyn),
+    space.minus(space.interfaceValid('iif'), space.interfaceIn(space.interfaceBits('iif'), 'lo', false)),
+    space.complement(space.inIntervals(saddr, outside)),
+    space.inIntervals(space.bits('mark'), [single(0)]),
+  ]);
+}
+
+/** Packets (source, protocol, delivered port) that entitled peers may send. */
+interface Entitlement {
+  readonly all: PacketSet;
+  readonly vendor: readonly { readonly flow: Flow; readonly set: PacketSet }[];
+}
+
+function accessSet(
+  context: HostContext,
+  version: IpVersion,
+  sources: readonly Interval[],
+  protocol: number,
+  ports: readonly Interval[],
+): PacketSet {
+  const { space } = context.space;
+  const saddr = space.bits('saddr').slice(0, version === 4 ? 32 : 128);
+  return space.intersectAll([
+    space.version(version),
+    space.inIntervals(saddr, sources),
+    space.inIntervals(space.bits('protocol'), [single(protocol)]),
+    space.inIntervals(space.bits('dport'), ports),
+  ]);
+}
+
+function entitlement(context: HostContext, version: IpVersion): Entitlement {
+  const { estate, host, space: hostSpace } = context;
+  const { space } = hostSpace;
+  let all = space.empty;
+  const vendor: { flow: Flow; set: PacketSet }[] = [];
+  for (const flow of flowsTo(estate, host)) {
+    const sources = rangesOfVersion(sendersOf(estate, flow, host).flatMap((p) => p.ranges), version);
+    const set = accessSet(context, version, sources, flow.protocol, flowPorts(estate, flow, host));
+    if (flow.need === 'vendor') vendor.push({ flow, set });
+    else all = space.union(all, set);
+  }
+  for (const exception of exceptionsTo(estate, host)) {
+    if (estate.inventory === undefined) break;
+    const sources = rangesOfVersion(exceptionSources(exception, estate.hosts, estate.inventory), version);
+    for (const { protocol, ports } of exception.ports) {
+      all = space.union(
+        all,
+        accessSet(context, version, sources, protocol, ports.length === 0 ? [ALL_PORTS] : ports),
+      );
+    }
+  }
+  return { all, vendor };
+}
+
+/** Accepted packets of one blamed rule in one environment, as they arrive and as they are delivered. */
+interface Passage {
+  readonly version: IpVersion;
+  readonly environment: Environment;
+  /** Arriving packets with unknowns. */
+  readonly arriving: PacketSet;
+  /** Source, protocol and delivered port of packets that get through whatever the unknowns are, and that may get through. */
+  readonly surely: PacketSet;
+  readonly maybe: PacketSet;
+}
+
+/** All passages for which one rule or policy is to blame. */
+interface Blamed {
+  readonly table: Table | undefined;
+  readonly chain: Chain | undefined;
+  readonly rule: Rule | undefined;
+  readonly acceptedBy: HostExposure['acceptedBy'];
+  readonly run: BaseChainRun | undefined;
+  readonly passages: Passage[];
+}
+
+/** The exposures of a host's input side, each blamed rule's most serious class first. Computed once per host. */
+export function inputExposures(context: HostContext): readonly HostExposure[] {
+  return context.once('input exposures', () => {
+    const blamed = new Map<string, Blamed>();
+    for (const version of context.versions) collectBlamed(context, version, blamed);
+    return [...blamed.values()].flatMap((b) => classify(context, b));
+  });
+}
+
+/** The base chain run that decides the input side: the filter table's where it stops anything, else another that does. */
+export function decidingRun(context: HostContext, version: IpVersion): BaseChainRun | undefined {
+  const { space } = context.space;
+  const runs = context.path('input', version).runs.filter((r) => r.base.hook === 'input' && r.base.type === 'filter');
+  const outside = newFromOutside(context, version);
+  const stops = (run: BaseChainRun) => space.intersects(space.union(run.dropped, run.rejected), outside);
+  const filter = runs.filter((r) => r.table.name === 'filter' || r.base.priority === 0);
+  return filter.find(stops) ?? runs.find(stops) ?? filter[0] ?? runs[0];
+}
+
+function collectBlamed(context: HostContext, version: IpVersion, blamed: Map<string, Blamed>): void {
+  const { space } = context.space;
+  const analysis = context.path('input', version);
+  const through = space.intersect(analysis.acceptedPackets, newFromOutside(context, version));
+  if (space.isEmpty(through)) return;
+  const run = decidingRun(context, version);
+  const add = (key: string, blame: Omit<Blamed, 'passages'>, environment: Environment, arriving: PacketSet) => {
+    if (space.isEmpty(arriving)) return;
+    let entry = blamed.get(key);
+    if (entry === undefined) {
+      entry = { ...blame, passages: [] };
+      blamed.set(key, entry);
+    }
+    entry.passages.push(passage(context, version, environment, arriving));
+  };
+  if (run === undefined) {
+    for (const { environment, set } of analysis.accepted.values()) {
+      const nothing = { table: undefined, chain: undefined, rule: undefined, acceptedBy: undefined, run: undefined };
+      add(`no chain ${version}`, nothing, environment, space.intersect(set, through));
+    }
+    return;
+  }
+  const index = analysis.runs.indexOf(run);
+  for (const decision of context.decisions(analysis)[index] ?? []) {
+    if (decision.verdict !== 'accept') continue;
+    const place = { table: decision.table, chain: decision.chain, rule: decision.rule };
+    const arriving = space.intersect(decision.set, through);
+    let direct = arriving;
+    for (const translation of translations(context, version, decision)) {
+      const { set, ...translator } = translation;
+      add(keyOf(translator), { ...translator, acceptedBy: place, run }, decision.environment, space.intersect(arriving, set));
+      direct = space.minus(direct, set);
+    }
+    add(keyOf(place), { ...place, acceptedBy: undefined, run }, decision.environment, direct);
+  }
+}
+
+function keyOf(place: { readonly table: Table; readonly chain: Chain; readonly rule: Rule | undefined }): string {
+  const { origin } = place.rule ?? place.chain;
+  const at = `${origin.file}:${origin.line}:${origin.column}:${origin.path}`;
+  return `${place.table.family} ${place.table.name} ${place.chain.name} ${place.rule === undefined ? 'policy' : at}`;
+}
+
+/** The DNAT and REDIRECT rules that packets of a decision went through, with what each translated. */
+function translations(
+  context: HostContext,
+  version: IpVersion,
+  decision: Decision,
+): { readonly table: Table; readonly chain: Chain; readonly rule: Rule; readonly set: PacketSet }[] {
+  if (decision.environment.note('dnat') === undefined) return [];
+  const { space } = context.space;
+  const analysis = context.path('input', version);
+  return analysis.runs.flatMap((run, i) => {
+    if (run.base.type !== 'nat' || run.base.hook !== 'prerouting') return [];
+    return (context.decisions(analysis)[i] ?? []).flatMap(({ rule, table, chain, set }) =>
+      rule?.verdict.kind === 'nat' && space.intersects(set, decision.set) ? [{ table, chain, rule, set }] : [],
+    );
+  });
+}
+
+const EXPOSURE_FIELDS = { fields: ['saddr', 'protocol', 'dport'] } as const;
+
+function passage(
+  context: HostContext,
+  version: IpVersion,
+  environment: Environment,
+  arriving: PacketSet,
+): Passage {
+  const { space } = context.space;
+  const unknowns = space.variables({ keys: 'all' });
+  const rest = space.variablesExcept({ ...EXPOSURE_FIELDS, version: true });
+  const image = (set: PacketSet) =>
+    space.exists(deliveredImage(context.space, environment, version, set, ['dport']), rest);
+  return {
+    version,
+    environment,
+    arriving,
+    surely: image(space.forall(arriving, unknowns)),
+    maybe: image(arriving),
+  };
+}
+
+/** The excess of one blamed rule, in one version, by what matters for its class. */
+interface Excess {
+  readonly passage: Passage;
+  /** Beyond every entitlement. */
+  readonly beyond: PacketSet;
+  /** Of `beyond`, what a flow that only the vendor requires would explain. */
+  readonly vendor: readonly { readonly flow: Flow; readonly set: PacketSet }[];
+}
+
+function classify(context: HostContext, blamed: Blamed): HostExposure[] {
+  const found = classifyCertainty(context, blamed, 'maybe');
+  const sure = classifyCertainty(context, blamed, 'surely');
+  return found.map((exposure) => {
+    const same = sure.find((s) => s.class === exposure.class && s.source === exposure.source);
+    if (same !== undefined) return { ...same, certain: true, unknowns: [] };
+    const unknowns = new Set(blamed.passages.flatMap((p) => context.space.unknownsOf(p.arriving)));
+    return { ...exposure, certain: false, unknowns: [...unknowns].sort() };
+  });
+}
+
+function classifyCertainty(context: HostContext, blamed: Blamed, which: 'maybe' | 'surely'): HostExposure[] {
+  const { space } = context.space;
+  const { estate, host } = context;
+  const { profile } = estate;
+  const excesses: Excess[] = blamed.passages.map((p) => {
+    const entitled = context.once(`entitlement ${p.version}`, () => entitlement(context, p.version));
+    const beyond = space.minus(p[which], entitled.all);
+    return {
+      passage: p,
+      beyond,
+      vendor: entitled.vendor.map(({ flow, set }) => ({ flow, set: space.intersect(beyond, set) })),
+    };
+  });
+  const region = (protocols: readonly number[], ports: readonly Interval[]): Region =>
+    new Region(context, blamed, excesses, protocols, ports);
+  const adminPorts = profile.adminPorts.map((a) => single(a.port));
+  const fixed = profile.fixedPorts.map((p) => single(p));
+  const otherThanTcp = PROTOCOLS_WITH_PORTS.filter((p) => p !== TCP);
+  const everything = region(PROTOCOLS_WITH_PORTS, [ALL_PORTS]);
+  if (everything.isEmpty) return [];
+
+  // (a)
+  if (isDefaultAccept(context, blamed, everything)) return [everything.exposure('default-accept')];
+
+  const dynamic = region([TCP], subtractIntervals([profile.serviceRange], [...fixed, ...adminPorts]));
+  const admin = region([TCP], adminPorts);
+  const service = region([TCP], fixed);
+  const udp = region(otherThanTcp, [profile.serviceRange]);
+  const served = servedAdminPorts(estate, host);
+  const rolesKnown = host.roles.length > 0;
+
+  // (b)
+  if (blamed.acceptedBy !== undefined) {
+    const viaNat = region([TCP], rolesKnown ? served.map((p) => single(p)) : adminPorts);
+    if (!viaNat.isEmpty) return viaNat.judged('admin-port-via-nat');
+  }
+
+  const variant = connectionPortVariant(context, blamed, everything);
+  if (variant !== undefined) return [{ ...everything.exposure('connection-port-rule'), variant }];
+
+  const out: HostExposure[] = [];
+  if (!dynamic.isEmpty) {
+    const onlyClient = rolesKnown && host.roles.every((role) => role === 'client');
+    // (c) absorbs the fixed ports of the same rule; admin ports the host serves have findings of their own.
+    const shown = subtractIntervals([profile.serviceRange], served.map((p) => single(p)));
+    const whole = region([TCP], shown);
+    const explained = dynamic.vendorFlow;
+    if (explained !== undefined) {
+      out.push({
+        ...dynamic.exposure(explained.check === 'dynamic-range-open-on-server' ? explained.check : 'dynamic-range-beyond-peers'),
+        source: 'vendor',
+        vendorFlow: explained,
+      });
+    } else if (onlyClient) out.push(...whole.judged('client-inbound-unscoped'));
+    else out.push(...whole.judged(whole.isAny ? 'dynamic-range-any-source' : 'dynamic-range-beyond-peers'));
+  } else if (!admin.isEmpty) {
+    const serves = !rolesKnown || served.length > 0;
+    const explained = admin.vendorFlow;
+    const judged = admin.judged(serves ? 'admin-port-beyond-admin-network' : 'admin-port-on-wrong-host');
+    out.push(...(explained === undefined ? judged : judged.map((e) => ({ ...e, source: 'vendor' as const, vendorFlow: explained }))));
+  } else if (!service.isEmpty) out.push(...service.judged('service-port-beyond-peers'));
+  else if (!udp.isEmpty) out.push(...udp.judged('udp-on-service-ports'));
+
+  const inside = region([TCP], served.map((p) => single(p)));
+  if (!inside.isEmpty && admitsRange(context, blamed, which)) {
+    out.push(...inside.judged('admin-port-inside-open-range').filter((e) => e.class !== 'unknown-source'));
+  }
+  return out;
+}
+
+/** Whether the blamed rule lets ports of the dynamic range through at all, entitled or not. */
+function admitsRange(context: HostContext, blamed: Blamed, which: 'maybe' | 'surely'): boolean {
+  const { space } = context.space;
+  const { profile } = context.estate;
+  const excluded = [...profile.fixedPorts, ...profile.adminPorts.map((a) => a.port)].map((p) => single(p));
+  const ports = subtractIntervals([profile.serviceRange], excluded);
+  return blamed.passages.some((p) =>
+    space.intersects(
+      p[which],
+      space.intersect(
+        space.inIntervals(space.bits('protocol'), [single(TCP)]),
+        space.inIntervals(space.bits('dport'), ports),
+      ),
+    ),
+  );
+}
+
+/** A chain policy that lets anything through, or a rule that lets everything through from anywhere. */
+function isDefaultAccept(context: HostContext, blamed: Blamed, everything: Region): boolean {
+  if (blamed.rule === undefined) return true;
+  if (blamed.acceptedBy !== undefined) return false;
+  const { space } = context.space;
+  return blamed.passages.some((p) => {
+    const interfaces = space.exists(p.arriving, space.variablesExcept({ interfaces: ['iif'] }));
+    const lo = space.interfaceIn(space.interfaceBits('iif'), 'lo', false);
+    const everyInterface = space.isEmpty(space.minus(space.minus(space.interfaceValid('iif'), lo), interfaces));
+    return everyInterface && everything.coversEverything(p.version);
+  });
+}
+
+/** Fewer destination ports than this bound a rule; above, its author named no port. */
+const UNBOUNDED_PORTS = 60_000n;
+
+function connectionPortVariant(
+  context: HostContext,
+  blamed: Blamed,
+  everything: Region,
+): HostExposure['variant'] {
+  const { space } = context.space;
+  const { rule, run } = blamed;
+  if (rule === undefined || run === undefined || blamed.acceptedBy !== undefined) return undefined;
+  for (const { version, environment } of blamed.passages) {
+    const place = { path: 'input', hook: run.base.hook, version } as const;
+    const own = space.intersectAll(
+      rule.matches.map((m) => conditionSet(context.space, place, environment, m.condition)),
+    );
+    const within = space.intersect(own, space.inIntervals(space.bits('protocol'), PROTOCOLS_WITH_PORTS.map(single)));
+    const sports = space.values(within, 'sport', version);
+    const dports = space.values(within, 'dport', version);
+    if (countIntervals(sports) < 65_536n && countIntervals(dports) >= UNBOUNDED_PORTS) return 'source-port';
+  }
+  const range = context.host.connectionPorts ?? [context.estate.profile.connectionPorts];
+  const inside = intersectIntervals(everything.ports, range);
+  const onlyInside = subtractIntervals(everything.ports, range).length === 0;
+  return onlyInside && countIntervals(inside) * 2n >= countIntervals(range) ? 'connection-range' : undefined;
+}
+
+/**
+ * Access of entitled peers that the blamed rule gives; for a chain policy all that the flows ask for, since the policy's
+ * replacement has to stand alone.
+ */
+function keptAccess(context: HostContext, blamed: Blamed, as: ExposureClass): KeptAccess[] {
+  const { space } = context.space;
+  const { estate, host } = context;
+  const kept: KeptAccess[] = [];
+  for (const flow of flowsTo(estate, host)) {
+    if (flow.need === 'vendor' && as !== 'dynamic-range-open-on-server') continue;
+    const wanted = flowPorts(estate, flow, host);
+    for (const { version, range } of sendersOf(estate, flow, host).flatMap((p) => p.ranges)) {
+      if (blamed.rule === undefined) {
+        kept.push({ version, saddr: range, protocol: flow.protocol, ports: wanted });
+        continue;
+      }
+      const asked = accessSet(context, version, [range], flow.protocol, wanted);
+      const given = space.unionAll(
+        blamed.passages.filter((p) => p.version === version).map((p) => space.intersect(p.maybe, asked)),
+      );
+      const ports = space.values(given, 'dport', version);
+      if (ports.length === 0) continue;
+      for (const saddr of space.values(given, 'saddr', version)) kept.push({ version, saddr, protocol: flow.protocol, ports });
+    }
+  }
+  return kept;
+}
+
+/** The part of a blamed rule's excess that lies in some protocols and delivered ports. */
+class Region {
+  readonly #context: HostContext;
+  readonly #blamed: Blamed;
+  readonly #excesses: readonly Excess[];
+  readonly #parts: readonly { readonly excess: Excess; readonly set: PacketSet }[];
+
+  constructor(
+    context: HostContext,
+    blamed: Blamed,
+    excesses: readonly Excess[],
+    protocols: readonly number[],
+    ports: readonly Interval[],
+  ) {
+    const { space } = context.space;
+    this.#context = context;
+    this.#blamed = blamed;
+    this.#excesses = excesses;
+    const filter = space.intersect(
+      space.inIntervals(space.bits('protocol'), protocols.map((p) => single(p))),
+      space.inIntervals(space.bits('dport'), ports),
+    );
+    this.#parts = excesses
+      .map((excess) => ({ excess, set: space.intersect(excess.beyond, filter) }))
+      .filter(({ set }) => !space.isEmpty(set));
+  }
+
+  get isEmpty(): boolean {
+    return this.#parts.length === 0;
+  }
+
+  get sources(): Sources {
+    const out = new Map<IpVersion, Interval[]>();
+    for (const { excess, set } of this.#parts) {
+      const { version } = excess.passage;
+      const values = this.#context.space.space.values(set, 'saddr', version);
+      out.set(version, normalizeIntervals([...(out.get(version) ?? []), ...values]));
+    }
+    return out;
+  }
+
+  get isAny(): boolean {
+    return areAnySource(this.sources);
+  }
+
+  get ports(): Interval[] {
+    const { space } = this.#context.space;
+    const all = this.#parts.flatMap(({ excess, set }) => space.values(set, 'dport', excess.passage.version));
+    return normalizeIntervals(all);
+  }
+
+  get protocols(): number[] {
+    const { space } = this.#context.space;
+    const all = this.#parts.flatMap(({ excess, set }) => space.values(set, 'protocol', excess.passage.version));
+    return PROTOCOLS_WITH_PORTS.filter((p) => all.some((i) => i.lo <= BigInt(p) && BigInt(p) <= i.hi));
+  }
+
+  /** The flow only the vendor requires that explains the whole region, if there is one. */
+  get vendorFlow(): Flow | undefined {
+    const { space } = this.#context.space;
+    const flows = new Set(this.#excesses.flatMap((e) => e.vendor.map((v) => v.flow)));
+    return [...flows].find((flow) =>
+      this.#parts.every(({ excess, set }) => {
+        const explained = excess.vendor.find((v) => v.flow === flow)?.set ?? space.empty;
+        return space.includes(explained, set);
+      }),
+    );
+  }
+
+  /** TCP and another protocol, nearly every port, from anywhere. */
+  coversEverything(version: IpVersion): boolean {
+    const { space } = this.#context.space;
+    const set = space.unionAll(this.#parts.filter((p) => p.excess.passage.version === version).map((p) => p.set));
+    return this.protocols.every((protocol) => {
+      const part = space.intersect(set, space.inIntervals(space.bits('protocol'), [single(protocol)]));
+      return (
+        isAnySource(version, space.values(part, 'saddr', version)) &&
+        countIntervals(space.values(part, 'dport', version)) >= UNBOUNDED_PORTS
+      );
+    }) && this.protocols.length > 1;
+  }
+
+  /**
+   * The exposure of this class, or `unknown-source` where the sources are narrow and some who may use these ports are
+   * not known by address. A host whose role is not known is judged on access from anywhere only.
+   */
+  judged(as: ExposureClass): HostExposure[] {
+    const exposure = this.exposure(as);
+    if (exposure.source === 'any') return [exposure];
+    if (this.#context.host.roles.length === 0) return [];
+    return this.#sendersKnown(exposure.ports) ? [exposure] : [{ ...exposure, class: 'unknown-source' }];
+  }
+
+  #sendersKnown(ports: readonly Interval[]): boolean {
+    const { estate, host } = this.#context;
+    return flowsTo(estate, host).every(
+      (flow) =>
+        flow.need === 'vendor' ||
+        intersectIntervals(flowPorts(estate, flow, host), ports).length === 0 ||
+        sendersKnown(estate, flow, host),
+    );
+  }
+
+  exposure(as: ExposureClass): HostExposure {
+    const { estate, host } = this.#context;
+    const { sources, ports, protocols } = this;
+    const peers = flowsTo(estate, host)
+      .filter((flow) => flow.need !== 'vendor' && intersectIntervals(flowPorts(estate, flow, host), ports).length > 0)
+      .flatMap((flow) => sendersOf(estate, flow, host));
+    const unique = [...new Map(peers.map((p) => [p.name, p])).values()];
+    const entitled = new Map(
+      ([4, 6] as const).map((v) => [v, rangesOfVersion(unique.flatMap((p) => p.ranges), v)] as const),
+    );
+    return {
+      class: as,
+      source: areAnySource(sources) ? 'any' : this.#onlyAdmin(sources) ? 'admin' : 'narrow',
+      variant: undefined,
+      certain: true,
+      unknowns: [],
+      table: this.#blamed.table,
+      chain: this.#blamed.chain,
+      rule: this.#blamed.rule,
+      acceptedBy: this.#blamed.acceptedBy,
+      sources,
+      entitled,
+      entitledPeers: unique,
+      protocols,
+      ports,
+      witness: this.#witness(),
+      vendorFlow: undefined,
+      kept: as === 'unknown-source' ? [] : keptAccess(this.#context, this.#blamed, as),
+    };
+  }
+
+  #onlyAdmin(sources: Sources): boolean {
+    const admin = this.#context.estate.inventory?.adminNetworks ?? [];
+    return [...sources].every(
+      ([version, list]) => subtractIntervals(list, rangesOfVersion(admin, version)).length === 0,
+    );
+  }
+
+  #witness(): Header | undefined {
+    const { space: hostSpace, host } = this.#context;
+    const { space } = hostSpace;
+    const part = this.#parts[0];
+    if (part === undefined) return undefined;
+    const { version, environment, arriving } = part.excess.passage;
+    const before = space.intersect(arriving, deliveredPreimage(hostSpace, environment, version, part.set, ['dport']));
+    const sure = space.forall(before, space.variables({ keys: 'all' }));
+    const own = rangesOfVersion(host.addresses, version);
+    return space.sample(space.isEmpty(sure) ? before : sure, {
+      saddr: version === 4 ? [interval(0xcb00_7101n, 0xcb00_71fen)] : [interval((0x2001_0db8n << 96n) + 0xfff1n, (0x2001_0db8n << 96n) + 0xffffn)],
+      ...(own.length > 0 ? { daddr: own } : { daddr: version === 4 ? [single(0xc000_020an)] : [single((0x2001_0db8n << 96n) + 10n)] }),
+      sport: [interval(40000, 60999)],
+      protocol: [single(TCP)],
+    });
+  }
+}

@@ -1,0 +1,107 @@
+import type { ResolvedHost } from '../inventory/index.ts';
+import type { PacketHook, ParseDiagnostic, Ruleset } from '../model/index.ts';
+import type { IpVersion } from '../net/index.ts';
+import { analysePath, type Decision, decisionsOf, HostSpace, type PathAnalysis, visitConditions } from '../semantics/index.ts';
+import type { Estate } from './peers.ts';
+
+/** What was read of one host. */
+export interface HostInput {
+  readonly host: ResolvedHost;
+  readonly ruleset: Ruleset;
+  /** Files that belong to the host. */
+  readonly files: readonly string[];
+  /** Diagnostics about those files. */
+  readonly diagnostics: readonly ParseDiagnostic[];
+}
+
+/** One host under audit: its rule set, its packet sets (made when first asked for), and the estate around it. */
+export class HostContext {
+  readonly input: HostInput;
+  readonly estate: Estate;
+  readonly space: HostSpace;
+  readonly #paths = new Map<string, PathAnalysis>();
+  readonly #decisions = new Map<PathAnalysis, readonly (readonly Decision[])[]>();
+  readonly #memo = new Map<string, unknown>();
+
+  constructor(input: HostInput, estate: Estate, nodeBudget?: number) {
+    this.input = input;
+    this.estate = estate;
+    this.space = new HostSpace(input.ruleset, nodeBudget);
+  }
+
+  get host(): ResolvedHost {
+    return this.input.host;
+  }
+
+  /** IP versions whose rules were exported: an absent version is unjudged, never clean. */
+  get versions(): IpVersion[] {
+    const has = (family: string) =>
+      this.input.ruleset.tables.some((t) => t.family === family || t.family === 'inet');
+    return ([4, 6] as const).filter((v) => has(v === 4 ? 'ip' : 'ip6'));
+  }
+
+  /** Interface names that some rule names in full. */
+  get mentioned(): ReadonlySet<string> {
+    return this.once('mentioned interfaces', () => {
+      const names = new Set<string>();
+      for (const table of this.input.ruleset.tables) {
+        for (const chain of table.chains) {
+          for (const rule of chain.rules) {
+            visitConditions(rule, (c) => {
+              if (c.kind === 'interface' && !c.prefix) names.add(c.name);
+            });
+          }
+        }
+      }
+      return names;
+    });
+  }
+
+  path(path: PacketHook, version: IpVersion): PathAnalysis {
+    const key = `${path} ${version}`;
+    let analysis = this.#paths.get(key);
+    if (analysis === undefined) {
+      analysis = analysePath(this.space, path, version);
+      this.#paths.set(key, analysis);
+    }
+    return analysis;
+  }
+
+  /** Decisions of every base chain of a path, in the order of its runs. */
+  decisions(analysis: PathAnalysis): readonly (readonly Decision[])[] {
+    let all = this.#decisions.get(analysis);
+    if (all === undefined) {
+      all = analysis.runs.map((run) => decisionsOf(this.space, run));
+      this.#decisions.set(analysis, all);
+    }
+    return all;
+  }
+
+  /** Jumps nested beyond use. Loops and jumps to missing chains are the parser's to report. */
+  troubles(): ParseDiagnostic[] {
+    const seen = new Set<string>();
+    const out: ParseDiagnostic[] = [];
+    for (const analysis of this.#paths.values()) {
+      for (const { kind, table, chain } of analysis.troubles) {
+        const key = `${kind} ${table.family} ${table.name} ${chain}`;
+        if (kind !== 'depth' || seen.has(key)) continue;
+        seen.add(key);
+        const origin = table.chains.find((c) => c.name === chain)?.origin ?? table.origin;
+        out.push({
+          kind: 'contradiction',
+          incomplete: true,
+          origin,
+          detail: `jumps to chain ${chain} of table ${table.name} are nested too deeply; what happens there is taken as unknown`,
+        });
+      }
+    }
+    return out;
+  }
+
+  /** A value computed once per host, for evaluators that share work. `key` names the value and its type. */
+  once<T>(key: string, compute: () => T): T {
+    if (!this.#memo.has(key)) this.#memo.set(key, compute());
+    // The key names the type: every key is used with one compute function.
+    return this.#memo.get(key) as T;
+  }
+}

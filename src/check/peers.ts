@@ -1,0 +1,165 @@
+import type { AccessException, AddressRange, Inventory, ResolvedHost } from '../inventory/index.ts';
+import { exceptionAppliesTo } from '../inventory/index.ts';
+import { complementIntervals, type Interval, type IpVersion, normalizeIntervals, single, subtractIntervals } from '../net/index.ts';
+import { ADMIN_NETWORKS, type Flow, type Profile } from '../rulepack/index.ts';
+
+/** Everything the checks need to know about who is entitled to what. */
+export interface Estate {
+  readonly profile: Profile;
+  readonly inventory: Inventory | undefined;
+  readonly hosts: readonly ResolvedHost[];
+  readonly hostsByRole: ReadonlyMap<string, readonly ResolvedHost[]>;
+  /** ISO date of the audit; exceptions past their date entitle nobody. */
+  readonly today: string;
+}
+
+/** An estate with its index. */
+export function createEstate(parts: Omit<Estate, 'hostsByRole'>): Estate {
+  const hostsByRole = new Map<string, ResolvedHost[]>();
+  for (const host of parts.hosts) {
+    for (const role of host.roles) {
+      const list = hostsByRole.get(role);
+      if (list === undefined) hostsByRole.set(role, [host]);
+      else list.push(host);
+    }
+  }
+  return { ...parts, hostsByRole };
+}
+
+/** Somebody at the other end of a flow, with its addresses. */
+export interface Peer {
+  /** Host name, or `network of role clients`, `admin networks`. */
+  readonly name: string;
+  readonly host: ResolvedHost | undefined;
+  readonly ranges: readonly AddressRange[];
+}
+
+/** Ports that a host serves for administration under the profile (design.md, 6). */
+export function servedAdminPorts(estate: Estate, host: ResolvedHost): number[] {
+  return estate.profile.adminPorts
+    .filter(({ servedBy, elseServedBy }) => {
+      if (servedBy.some((role) => host.roles.includes(role))) return true;
+      const elsewhere = servedBy.some((role) => (estate.hostsByRole.get(role) ?? []).some((h) => h !== host));
+      return !elsewhere && elseServedBy.some((role) => host.roles.includes(role));
+    })
+    .map(({ port }) => port);
+}
+
+/** The host's service range, wherever it comes from, 7937 and admin ports included. */
+export function serviceRangeOf(estate: Estate, host: ResolvedHost): Interval[] {
+  return normalizeIntervals(host.servicePorts ?? [estate.profile.serviceRange]);
+}
+
+/** Destination ports of a flow at the receiving host. `service-range` is R(h): without 7937 and the admin ports h serves. */
+export function flowPorts(estate: Estate, flow: Flow, receiver: ResolvedHost): Interval[] {
+  return normalizeIntervals(
+    flow.ports.flatMap((term) => {
+      if (term.kind === 'ports') return [term.range];
+      const excluded = [estate.profile.fixedPorts[0] ?? 7937, ...servedAdminPorts(estate, receiver)];
+      return subtractIntervals(serviceRangeOf(estate, receiver), excluded.map((port) => single(port)));
+    }),
+  );
+}
+
+function inSameDatazone(a: ResolvedHost, b: ResolvedHost): boolean {
+  return a.datazone === b.datazone;
+}
+
+/** Whether a client that limits its storage nodes talks to this one. True for all other pairs. */
+function storageNodeUsed(a: ResolvedHost, b: ResolvedHost, flow: Flow): boolean {
+  const limited = (client: ResolvedHost, node: ResolvedHost, nodeRoles: readonly string[], clientRoles: readonly string[]) =>
+    client.storageNodes !== undefined &&
+    clientRoles.includes('client') &&
+    nodeRoles.includes('storage-node') &&
+    client.roles.includes('client') &&
+    node.roles.includes('storage-node') &&
+    !node.roles.includes('server') &&
+    !client.storageNodes.includes(node.name);
+  return !limited(a, b, flow.to, flow.from) && !limited(b, a, flow.from, flow.to);
+}
+
+/** Hosts and networks at one end of a flow whose other end is `host`. */
+function peersOf(estate: Estate, flow: Flow, host: ResolvedHost, end: 'from' | 'to'): Peer[] {
+  const peers: Peer[] = [];
+  const seen = new Set<ResolvedHost>();
+  for (const role of flow[end]) {
+    if (role === ADMIN_NETWORKS) {
+      const ranges = estate.inventory?.adminNetworks ?? [];
+      if (ranges.length > 0) peers.push({ name: 'admin networks', host: undefined, ranges });
+      continue;
+    }
+    for (const other of estate.hostsByRole.get(role) ?? []) {
+      if (other === host || seen.has(other) || !inSameDatazone(host, other)) continue;
+      if (!storageNodeUsed(host, other, flow)) continue;
+      seen.add(other);
+      peers.push({ name: other.name, host: other, ranges: other.addresses });
+    }
+    const network = estate.inventory?.roleNetworks.get(role);
+    if (network !== undefined && network.length > 0) {
+      peers.push({ name: `networks of role ${role}`, host: undefined, ranges: network });
+    }
+  }
+  return peers;
+}
+
+/** Who may open this flow to `receiver`. */
+export function sendersOf(estate: Estate, flow: Flow, receiver: ResolvedHost): Peer[] {
+  return peersOf(estate, flow, receiver, 'from');
+}
+
+/** To whom `sender` may open this flow. */
+export function receiversOf(estate: Estate, flow: Flow, sender: ResolvedHost): Peer[] {
+  return peersOf(estate, flow, sender, 'to');
+}
+
+/** Flows that end at the host. */
+export function flowsTo(estate: Estate, host: ResolvedHost): Flow[] {
+  return estate.profile.flows.filter((flow) => flow.to.some((role) => host.roles.includes(role)));
+}
+
+/** Flows that begin at the host. */
+export function flowsFrom(estate: Estate, host: ResolvedHost): Flow[] {
+  return estate.profile.flows.filter((flow) => flow.from.some((role) => host.roles.includes(role)));
+}
+
+/**
+ * Whether all who may use this flow are known by address, so that everybody else is one too many. A role that no host has
+ * counts as known where another role of the flow is; a host of the role without addresses makes it unknown.
+ */
+export function sendersKnown(estate: Estate, flow: Flow, receiver: ResolvedHost): boolean {
+  let someKnown = false;
+  for (const role of flow.from) {
+    const peers = sendersOf(estate, { ...flow, from: [role] }, receiver);
+    if (peers.some((peer) => peer.ranges.length === 0)) return false;
+    if (peers.length > 0) someKnown = true;
+    else if (role === ADMIN_NETWORKS) return false;
+  }
+  return someKnown;
+}
+
+/** Addresses of one version in a list of ranges, normalized. */
+export function rangesOfVersion(ranges: Iterable<AddressRange>, version: IpVersion): Interval[] {
+  const out: Interval[] = [];
+  for (const range of ranges) if (range.version === version) out.push(range.range);
+  return normalizeIntervals(out);
+}
+
+/** Exceptions in force that are about the host. */
+export function exceptionsTo(estate: Estate, host: ResolvedHost): AccessException[] {
+  return (estate.inventory?.exceptions ?? []).filter(
+    (exception) => exception.expires >= estate.today && exceptionAppliesTo(exception, host),
+  );
+}
+
+/** Source addresses that never arrive from outside: loopback, the unspecified address, and the host's own. */
+export function impossibleSources(host: ResolvedHost, version: IpVersion): Interval[] {
+  const own = rangesOfVersion(host.addresses, version);
+  return version === 4
+    ? normalizeIntervals([{ lo: 0n, hi: 0xff_ffffn }, { lo: 0x7f00_0000n, hi: 0x7fff_ffffn }, { lo: 0xe000_0000n, hi: 0xffff_ffffn }, ...own])
+    : normalizeIntervals([{ lo: 0n, hi: 1n }, { lo: 0xffn << 120n, hi: (1n << 128n) - 1n }, ...own]);
+}
+
+/** Source addresses that can arrive from outside. */
+export function possibleSources(host: ResolvedHost, version: IpVersion): Interval[] {
+  return complementIntervals(impossibleSources(host, version), version === 4 ? 0xffff_ffffn : (1n << 128n) - 1n);
+}

@@ -1,0 +1,269 @@
+/**
+ * The pipeline: texts in, report out. Also the library entry. Reads no file, clock or environment: everything it goes by
+ * stands in its arguments.
+ */
+import { checkHost, checkRun, createEstate, type Estate, HostContext, type HostInput } from './check/index.ts';
+import {
+  applyWaivers,
+  compareFindings,
+  exitCodeOf,
+  type Finding,
+  type Report,
+  type ReportCheck,
+  type ReportHost,
+  type ReportInput,
+  type Severity,
+  summarize,
+} from './finding/index.ts';
+import { assignFilesToHosts, type Inventory, type ResolvedHost, resolveHosts } from './inventory/index.ts';
+import { EMPTY_RULESET, type ParseDiagnostic, type Ruleset } from './model/index.ts';
+import { readHostExports, type ReadExport } from './parse/index.ts';
+import { PacketSetBudgetError } from './packet-set/index.ts';
+import { type CheckDefinition, highestSeverityOf, type Profile } from './rulepack/index.ts';
+
+/** One file as the caller read it. */
+export interface ScanInput {
+  /** Path as reports print it, with `/`. */
+  readonly path: string;
+  /** Content; `undefined` when it could not be read, and then `problem` says why. */
+  readonly bytes: Uint8Array | undefined;
+  /** Why it could not be read: `permission denied`, `is a named pipe`. */
+  readonly problem?: string;
+}
+
+/** What a scan goes by. No clock, environment or file is consulted besides these. */
+export interface ScanOptions {
+  readonly version: string;
+  readonly profile: Profile;
+  /** Checks to run, after `--select` and `--ignore`. */
+  readonly checks: readonly CheckDefinition[];
+  readonly inventory?: Inventory;
+  /** Folders (or files) the user named, with `/`, `.` for the current one; decides which folder is a host. */
+  readonly roots: readonly string[];
+  /** ISO date. */
+  readonly today: string;
+  readonly failOn: Severity;
+  readonly allowIncomplete: boolean;
+  readonly exitZero: boolean;
+  /** Name for a single input or standard input. */
+  readonly host?: string;
+  /** Absolute path of the current folder, to name the host of `.`. */
+  readonly currentFolder?: string;
+  /** Size limit of one host's packet sets in diagram nodes. */
+  readonly nodeBudget?: number;
+  /** Called as hosts are finished. */
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+/** Audits exports. Never throws for what the inputs contain: what is wrong with them stands in the report. */
+export function scan(inputs: readonly ScanInput[], options: ScanOptions): Report {
+  const { inventory, profile, today } = options;
+  const assignment = assignFilesToHosts(
+    inputs.map(({ path }) => ({ path })),
+    options.roots,
+    inventory,
+    {
+      ...(options.host === undefined ? {} : { host: options.host }),
+      ...(options.currentFolder === undefined ? {} : { currentFolder: options.currentFolder }),
+    },
+  );
+  const filesOf = groupByHost(inputs, assignment.hosts);
+  const hosts = resolveHosts([...filesOf.keys()], inventory);
+  const estate = createEstate({ profile, inventory, hosts, today });
+  const run: RunState = { findings: [], inputs: [], hosts: [], diagnostics: [], hints: new Set() };
+  const byName = new Map(hosts.map((h) => [h.name, h]));
+  let done = 0;
+  for (const [name, files] of filesOf) {
+    const host = byName.get(name) ?? hostNamed(hosts, name);
+    if (host !== undefined) auditHost(run, estate, host, files, options);
+    options.onProgress?.(++done, filesOf.size);
+  }
+  for (const problem of assignment.problems) run.hints.add(problem.detail);
+  run.findings.push(...checkRun({ estate }, options.checks));
+  addRunHints(run, estate);
+  return assemble(run, estate, options);
+}
+
+/** What a run has gathered so far. */
+interface RunState {
+  readonly findings: Finding[];
+  readonly inputs: ReportInput[];
+  readonly hosts: ReportHost[];
+  readonly diagnostics: ParseDiagnostic[];
+  readonly hints: Set<string>;
+}
+
+function groupByHost(
+  inputs: readonly ScanInput[],
+  hostOf: ReadonlyMap<string, string>,
+): Map<string, ScanInput[]> {
+  const groups = new Map<string, ScanInput[]>();
+  for (const input of inputs) {
+    const host = hostOf.get(input.path) ?? input.path;
+    const group = groups.get(host);
+    if (group === undefined) groups.set(host, [input]);
+    else group.push(input);
+  }
+  return groups;
+}
+
+/** `resolveHosts` may join a short name with the fully qualified one of the configuration. */
+function hostNamed(hosts: readonly ResolvedHost[], name: string): ResolvedHost | undefined {
+  const short = name.toLowerCase().split('.')[0];
+  return hosts.find((h) => h.name.toLowerCase() === name.toLowerCase()) ?? hosts.find((h) => h.name.toLowerCase().split('.')[0] === short);
+}
+
+function auditHost(
+  run: RunState,
+  estate: Estate,
+  host: ResolvedHost,
+  files: readonly ScanInput[],
+  options: ScanOptions,
+): void {
+  const read = readHostExports(files);
+  run.inputs.push(...read.exports.map((e) => toReportInput(e, host)));
+  run.diagnostics.push(...read.diagnostics);
+  const input: HostInput = {
+    host,
+    ruleset: read.ruleset,
+    files: files.map((f) => f.path),
+    diagnostics: read.diagnostics,
+  };
+  const outcome = judge(input, estate, options);
+  run.findings.push(...outcome.findings);
+  run.diagnostics.push(...outcome.diagnostics);
+  run.hosts.push(toReportHost(input, outcome.refusal));
+}
+
+interface HostOutcome {
+  readonly findings: readonly Finding[];
+  readonly diagnostics: readonly ParseDiagnostic[];
+  /** Why the host could not be judged although its exports were read. */
+  readonly refusal: string | undefined;
+}
+
+/** Runs the checks. A rule set too large for the size limit is refused by name, and the run is incomplete. */
+function judge(input: HostInput, estate: Estate, options: ScanOptions): HostOutcome {
+  try {
+    const context = new HostContext(input, estate, options.nodeBudget);
+    const findings = checkHost(context, options.checks);
+    return { findings, diagnostics: context.troubles(), refusal: undefined };
+  } catch (error) {
+    if (!(error instanceof PacketSetBudgetError)) throw error;
+    const file = input.files[0] ?? input.host.name;
+    const detail = `the rules of ${input.host.name} need more memory than one host may take (${error.message}); they were read but not judged`;
+    const origin = { file, line: 1, column: 1, endLine: 1, endColumn: 1, path: null };
+    const diagnostic: ParseDiagnostic = { kind: 'unsupported', incomplete: true, origin, detail };
+    const onlyUnread = options.checks.filter((c) => c.evaluate === 'unread-input');
+    const findings = checkHost(
+      new HostContext({ ...input, ruleset: EMPTY_RULESET, diagnostics: [...input.diagnostics, diagnostic] }, estate),
+      onlyUnread,
+    );
+    return { findings, diagnostics: [diagnostic], refusal: detail };
+  }
+}
+
+function toReportInput(read: ReadExport, host: ResolvedHost): ReportInput {
+  return { file: read.file, format: read.format, host: host.name, whole: read.whole, rules: countRules(read.ruleset) };
+}
+
+function countRules(ruleset: Ruleset): number {
+  let rules = 0;
+  for (const table of ruleset.tables) {
+    for (const chain of table.chains) for (const rule of chain.rules) if (rule.number !== undefined) rules++;
+  }
+  return rules;
+}
+
+function toReportHost(input: HostInput, refusal: string | undefined): ReportHost {
+  const { host } = input;
+  const assumptions: string[] = [];
+  if (host.roleSource === 'name') {
+    assumptions.push(`its role (${host.roles.join(', ')}) is guessed from its name; say it in nwaudit.yaml to be sure`);
+  }
+  for (const diagnostic of input.diagnostics) {
+    if (diagnostic.kind === 'note' && /assum/.test(diagnostic.detail)) assumptions.push(diagnostic.detail);
+  }
+  const rules = countRules(input.ruleset);
+  const nothingRead = input.ruleset.tables.length === 0;
+  const judged = host.roles.length > 0 && refusal === undefined && !nothingRead;
+  return {
+    name: host.name,
+    roles: host.roles,
+    roleSource: host.roleSource,
+    judged,
+    judgedNote: judged
+      ? null
+      : (refusal ??
+        (nothingRead
+          ? 'no rule set of it could be read'
+          : 'its role is not known: only what holds for every host was checked; declare its role in nwaudit.yaml')),
+    assumptions,
+    rules,
+  };
+}
+
+/** What to declare in nwaudit.yaml to learn more. */
+function addRunHints(run: RunState, estate: Estate): void {
+  const { inventory, hosts } = estate;
+  if (inventory === undefined) {
+    run.hints.add(
+      'No nwaudit.yaml was found. Run `nwaudit init` on these exports: it writes a first one with the hosts and addresses it sees.',
+    );
+  }
+  const guessed = hosts.filter((h) => h.hasExport && h.addresses.length === 0 && h.roles.length > 0).map((h) => h.name);
+  if (guessed.length > 0) {
+    run.hints.add(
+      `The addresses of ${listNames(guessed)} are not declared: whether a rule names the right peer cannot be judged. Write: hosts: { ${guessed[0]}: { role: ${hosts.find((h) => h.name === guessed[0])?.roles[0]}, addresses: [ADDRESS] } }`,
+    );
+  }
+  if ((inventory?.adminNetworks.length ?? 0) === 0) {
+    run.hints.add('No admin_networks are declared: access to admin ports is judged only where it is open to anybody.');
+  }
+}
+
+function listNames(names: readonly string[]): string {
+  return names.length <= 5 ? names.join(', ') : `${names.slice(0, 4).join(', ')} and ${names.length - 4} more`;
+}
+
+function assemble(run: RunState, estate: Estate, options: ScanOptions): Report {
+  const waivers = estate.inventory?.waivers ?? [];
+  const { findings } = applyWaivers([...run.findings].sort(compareFindings), waivers, options.today);
+  // Hosts that are only declared have no export and are not listed as audited.
+  const hosts = [...run.hosts].sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+  const parts = {
+    inputs: run.inputs,
+    hosts,
+    findings,
+    diagnostics: run.diagnostics,
+    failOn: options.failOn,
+    allowIncomplete: options.allowIncomplete,
+  };
+  const summary = summarize(parts);
+  return {
+    tool: { name: 'nwaudit', version: options.version },
+    profile: { name: options.profile.id, description: options.profile.description },
+    inputs: run.inputs,
+    hosts,
+    checks: options.checks.map(toReportCheck),
+    findings,
+    diagnostics: run.diagnostics,
+    hints: [...run.hints],
+    summary,
+    exitCode: exitCodeOf(summary, { exitZero: options.exitZero }),
+  };
+}
+
+function toReportCheck(check: CheckDefinition): ReportCheck {
+  return {
+    id: check.id,
+    title: check.title,
+    severity: highestSeverityOf(check),
+    rationale: check.rationale.trim(),
+    // Facts of a finding have no value here: their names stand for them.
+    remediation: check.remediation.trim().replace(/\{([a-z]+)\}/g, (_, name: string) => name.toUpperCase()),
+    references: check.references,
+  };
+}
+
+export type { Report, ReportInput } from './finding/index.ts';

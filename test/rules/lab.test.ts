@@ -1,0 +1,44 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { ROOT, scanFolder } from '../scan-support.ts';
+
+interface Planted {
+  readonly host: string;
+  readonly check: string;
+  readonly severity: string;
+  readonly file: string;
+  readonly line: number;
+  readonly certainty?: string;
+  readonly waived?: boolean;
+}
+
+// The file is ours and its shape is tested by use.
+const planted = parse(readFileSync(join(ROOT, 'fixtures/lab/PLANTED.yaml'), 'utf8')) as Planted[];
+const key = (p: { host: string | null; check: string; severity: string; file: string; line: number }) =>
+  `${p.host} ${p.check} ${p.severity} ${p.file.replace(/^exports\//, '')}:${p.line}`;
+
+test('every mistake planted in the lab is found with its host, id, severity and line, and no other from medium up', async () => {
+  const report = await scanFolder('fixtures/lab/exports', 'fixtures/lab/nwaudit.yaml');
+  const found = report.findings.map((f) =>
+    key({ host: f.host, check: f.check, severity: f.severity, file: f.origin?.file ?? '', line: f.origin?.line ?? 0 }),
+  );
+  const expected = planted.map(key);
+  expect(expected.filter((p) => !found.includes(p))).toEqual([]);
+  const serious = report.findings
+    .filter((f) => ['medium', 'high', 'critical'].includes(f.severity))
+    .map((f) => key({ host: f.host, check: f.check, severity: f.severity, file: f.origin?.file ?? '', line: f.origin?.line ?? 0 }));
+  expect(serious.filter((p) => !expected.includes(p))).toEqual([]);
+  for (const p of planted) {
+    const finding = report.findings.find((f) => key({ host: f.host, check: f.check, severity: f.severity, file: f.origin?.file ?? '', line: f.origin?.line ?? 0 }) === key(p));
+    expect(finding?.certainty).toBe(p.certainty ?? 'certain');
+    expect(finding?.suppression !== null).toBe(p.waived ?? false);
+  }
+});
+
+test('the clean twins give nothing at low or above', async () => {
+  const report = await scanFolder('fixtures/rulesets/clean', 'fixtures/rulesets/clean/nwaudit.yaml');
+  expect(report.findings.filter((f) => f.severity !== 'info').map((f) => `${f.host} ${f.check}: ${f.message}`)).toEqual([]);
+  expect(report.exitCode).toBe(0);
+});
