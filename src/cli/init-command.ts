@@ -1,0 +1,79 @@
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { seenHost } from '../init/index.ts';
+import { assignFilesToHosts, suggestInventory } from '../inventory/index.ts';
+import { readHostExports } from '../parse/index.ts';
+import type { ScanInput } from '../scan.ts';
+import { EXIT, UsageError } from './exit-error.ts';
+import { collectFiles } from './files.ts';
+import type { CliIo } from './io.ts';
+import { planOutput, writeFiles, writeStdout } from './output.ts';
+import { checkHostOption, say, sayDiagnostics } from './run-context.ts';
+
+/** Options of `nwaudit init` as the command line gives them. */
+export interface InitCommandOptions {
+  readonly output?: string;
+  readonly force: boolean;
+  readonly host?: string;
+}
+
+/** Writes a first configuration to standard output, or to a file that is not there yet. */
+export async function initCommand(
+  paths: readonly string[],
+  options: InitCommandOptions,
+  io: CliIo,
+): Promise<number> {
+  const { output } = options;
+  const host = checkHostOption(options.host, paths);
+  if (output !== undefined && output !== '-') checkTarget(output, options.force, io);
+  const files = await collectFiles(paths, io);
+  for (const note of files.notes) await say(io, note);
+  const byHost = groupByHost(files.inputs, files.roots, host, io);
+  let whole = files.inputs.length > 0;
+  const hosts = [];
+  for (const [name, inputs] of byHost) {
+    const read = readHostExports(inputs);
+    await sayDiagnostics(io, read.diagnostics);
+    if (read.exports.some((one) => !one.whole) || read.diagnostics.some((one) => one.incomplete))
+      whole = false;
+    hosts.push(seenHost(name, read.ruleset));
+  }
+  const text = suggestInventory({ hosts });
+  if (output === undefined || output === '-') await writeStdout(io, [text]);
+  else {
+    writeFiles([{ file: resolve(io.cwd, output), chunks: [text] }]);
+    await say(io, `wrote ${output}: check the roles and add the addresses`);
+  }
+  if (!whole)
+    await say(
+      io,
+      files.inputs.length === 0 ? 'there is no export to read' : 'some export was not read whole',
+    );
+  return whole ? EXIT.ok : EXIT.incomplete;
+}
+
+/** A configuration is a person's work: it is replaced only on request. */
+function checkTarget(output: string, force: boolean, io: CliIo): void {
+  planOutput(io, ['yaml'], 'yaml', [`yaml=${output}`]);
+  if (!force && existsSync(resolve(io.cwd, output))) {
+    throw new UsageError(`${output} is there already; --force replaces it`);
+  }
+}
+
+function groupByHost(
+  inputs: readonly ScanInput[],
+  roots: readonly string[],
+  host: string | undefined,
+  io: CliIo,
+): Map<string, ScanInput[]> {
+  const { hosts } = assignFilesToHosts(inputs, roots, undefined, {
+    currentFolder: io.cwd,
+    ...(host !== undefined && { host }),
+  });
+  const groups = new Map<string, ScanInput[]>();
+  for (const input of inputs) {
+    const name = hosts.get(input.path) ?? input.path;
+    groups.set(name, [...(groups.get(name) ?? []), input]);
+  }
+  return groups;
+}

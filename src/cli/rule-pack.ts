@@ -1,0 +1,113 @@
+/** Loading checks and profiles: the compiled rule pack, `--rules DIR`, `--profile NAME|FILE`. */
+import { readFileSync, statSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import type { CheckDefinition, Profile, RulePack } from '../rulepack/index.ts';
+import { combineRulePacks, formatProblem, RulePackError, rulePackFromJson } from '../rulepack/index.ts';
+import type { Configuration } from './configuration.ts';
+import { describeSystemError, InputProblemsError, systemErrorCode, UsageError } from './exit-error.ts';
+import { printedPath } from './files.ts';
+import type { CliIo } from './io.ts';
+import { unknownName } from './names.ts';
+
+/** Profile where neither the command line nor the configuration names one. */
+const DEFAULT_PROFILE = 'guide';
+
+/** Longest profile that is read, in bytes. */
+const MAX_PROFILE_BYTES = 10_000_000;
+
+/**
+ * The built-in rule pack with those of `--rules`.
+ *
+ * @throws UsageError when a folder is not there, InputProblemsError when its content cannot be used.
+ */
+export async function loadRulePack(io: CliIo, folders: readonly string[]): Promise<RulePack> {
+  // Missing or unreadable is a broken installation: nothing a user's argument causes.
+  const builtIn = rulePackFromJson(JSON.parse(readFileSync(io.rulePackFile, 'utf8')));
+  if (folders.length === 0) return builtIn;
+  const { parseRulePack } = await import('../rulepack/parse.ts');
+  const { readRulePackFolder } = await import('./rule-pack-files.ts');
+  try {
+    const further = folders.map((folder) => {
+      const path = resolve(io.cwd, folder);
+      const files = readRulePackFolder(path, printedPath(io.cwd, path));
+      if (files.length === 0) throw new UsageError(`--rules ${folder}: there is no YAML file in it`);
+      return parseRulePack(files);
+    });
+    return combineRulePacks([builtIn, ...further]);
+  } catch (error) {
+    if (error instanceof RulePackError) {
+      throw new InputProblemsError('the rule pack', error.problems.map(formatProblem));
+    }
+    if (systemErrorCode(error) === undefined) throw error;
+    throw new UsageError(`--rules: ${describeSystemError(error)}: ${folders.join(', ')}`);
+  }
+}
+
+/**
+ * The profile to judge by: that of `--profile`, else the one the configuration names, else the default. A name of the
+ * rule pack wins over a file. A path in the configuration is relative to the configuration's folder.
+ *
+ * @throws UsageError when there is no such profile, InputProblemsError when its file cannot be used.
+ */
+export async function loadProfile(
+  io: CliIo,
+  pack: RulePack,
+  fromCommand: string | undefined,
+  config: Configuration | undefined,
+): Promise<Profile> {
+  const name = fromCommand ?? config?.profile ?? DEFAULT_PROFILE;
+  const known = pack.profiles.find((profile) => profile.id === name);
+  if (known !== undefined) return known;
+  const names = pack.profiles.map((profile) => profile.id);
+  if (!/[/\\.]/.test(name)) {
+    throw new UsageError(`${unknownName('profile', name, names)}; or give the path of a profile of your own`);
+  }
+  const folder = fromCommand === undefined && config !== undefined ? dirname(config.path) : io.cwd;
+  const file = resolve(folder, name);
+  const { parseProfile } = await import('../rulepack/parse.ts');
+  const decoded = parseProfile(readProfile(file, name), printedPath(io.cwd, file));
+  if (decoded.kind === 'ok') return decoded.value;
+  throw new InputProblemsError('the profile', decoded.problems.map(formatProblem));
+}
+
+function readProfile(file: string, name: string): string {
+  try {
+    const stats = statSync(file);
+    if (!stats.isFile()) throw new UsageError(`profile ${name}: is not a regular file`);
+    if (stats.size > MAX_PROFILE_BYTES) throw new UsageError(`profile ${name}: is larger than 10 MB`);
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    if (systemErrorCode(error) === undefined) throw error;
+    throw new UsageError(`profile ${name}: ${describeSystemError(error)}`);
+  }
+}
+
+/**
+ * The checks to run: those selected, or every stable one, without those ignored. Values may be lists with commas.
+ *
+ * @throws UsageError for ids that do not exist, and when nothing is left.
+ */
+export function chooseChecks(
+  checks: readonly CheckDefinition[],
+  select: readonly string[],
+  ignore: readonly string[],
+): CheckDefinition[] {
+  const ids = checks.map((check) => check.id);
+  const selected = new Set(splitIds('--select', select, ids));
+  const ignored = new Set(splitIds('--ignore', ignore, ids));
+  const chosen = checks.filter((check) => {
+    const wanted = selected.size === 0 ? check.status === 'stable' : selected.has(check.id);
+    return wanted && !ignored.has(check.id);
+  });
+  if (chosen.length === 0 && checks.length > 0)
+    throw new UsageError('--select and --ignore leave no check to run');
+  return chosen;
+}
+
+function splitIds(option: string, values: readonly string[], known: readonly string[]): string[] {
+  const ids = values.flatMap((value) => value.split(',')).map((id) => id.trim());
+  for (const id of ids) {
+    if (!known.includes(id)) throw new UsageError(`${option}: ${unknownName('check', id, known)}`);
+  }
+  return ids;
+}

@@ -1,0 +1,129 @@
+import type { Severity } from '../finding/index.ts';
+import { assignFilesToHosts, type Inventory } from '../inventory/index.ts';
+import { REPORT_FORMATS, REPORTERS, type ReportFormat, type ReportOptions } from '../report/index.ts';
+import type { Profile } from '../rulepack/index.ts';
+import { type Report, scan } from '../scan.ts';
+import { type ColorChoice, outputWidth, usesColor } from './color.ts';
+import { type Configuration, decodeConfiguration, findConfiguration } from './configuration.ts';
+import { type CollectedFiles, collectFiles } from './files.ts';
+import type { CliIo } from './io.ts';
+import { type OutputTarget, planOutput, writeFiles, writeStdout } from './output.ts';
+import { Progress } from './progress.ts';
+import { chooseChecks, loadProfile, loadRulePack } from './rule-pack.ts';
+import { checkHostOption, say, todayOf } from './run-context.ts';
+
+/** Options of `nwaudit scan` as the command line gives them. */
+export interface ScanCommandOptions {
+  /** `false`: `--no-config`. */
+  readonly config?: string | false;
+  readonly profile?: string;
+  readonly rules: readonly string[];
+  readonly host?: string;
+  readonly format: ReportFormat;
+  readonly output: readonly string[];
+  readonly failOn: Severity;
+  readonly minSeverity: Severity;
+  readonly select: readonly string[];
+  readonly ignore: readonly string[];
+  readonly exitZero: boolean;
+  readonly allowIncomplete: boolean;
+  readonly showSuppressed: boolean;
+  readonly sarifCategory?: string;
+  readonly sarifOmitSuppressed: boolean;
+  readonly progress: boolean;
+  readonly color: ColorChoice;
+}
+
+/** Audits the exports below the paths; the exit code is the report's. */
+export async function scanCommand(
+  paths: readonly string[],
+  options: ScanCommandOptions,
+  io: CliIo,
+): Promise<number> {
+  const targets = planOutput(io, REPORT_FORMATS, options.format, options.output);
+  const host = checkHostOption(options.host, paths);
+  const today = todayOf(io);
+  const config = await findConfiguration(io, options.config, paths);
+  const pack = await loadRulePack(io, options.rules);
+  const profile = await loadProfile(io, pack, options.profile, config);
+  const checks = chooseChecks(pack.checks, options.select, options.ignore);
+  const files = await collectFiles(paths, io, { exclude: excludedFiles(config, targets) });
+  const inventory =
+    config &&
+    (await decodeInventory(
+      config,
+      profile,
+      pack.checks.map((check) => check.id),
+      files,
+      io,
+    ));
+  for (const note of files.notes) await say(io, note);
+
+  const progress = new Progress(io, options.progress, 'hosts');
+  const report = scan(files.inputs, {
+    version: io.version,
+    profile,
+    checks,
+    ...(inventory !== undefined && { inventory }),
+    ...(host !== undefined && { host }),
+    roots: files.roots,
+    currentFolder: io.cwd,
+    today,
+    failOn: options.failOn,
+    allowIncomplete: options.allowIncomplete,
+    exitZero: options.exitZero,
+    onProgress: (done, total) => progress.update(done, total),
+  });
+  await progress.clear();
+  await deliver(report, targets, options, io);
+  return report.exitCode;
+}
+
+/** Files a walk may meet that are no exports. */
+function excludedFiles(
+  config: Configuration | undefined,
+  targets: readonly OutputTarget<string>[],
+): string[] {
+  const reports = targets.flatMap((target) => target.file ?? []);
+  return config === undefined ? reports : [config.path, ...reports];
+}
+
+async function decodeInventory(
+  config: Configuration,
+  profile: Profile,
+  checks: readonly string[],
+  files: CollectedFiles,
+  io: CliIo,
+): Promise<Inventory> {
+  // Exceptions and waivers may name hosts that only the exports know.
+  const { hosts } = assignFilesToHosts(files.inputs, files.roots, undefined, { currentFolder: io.cwd });
+  const roles = profile.roles.map((role) => role.id);
+  return decodeConfiguration(config, { roles, checks, hostNames: [...new Set(hosts.values())] });
+}
+
+/** Renders every report before the first is written, so that a failure leaves nothing half done. */
+async function deliver(
+  report: Report,
+  targets: readonly OutputTarget<ReportFormat>[],
+  options: ScanCommandOptions,
+  io: CliIo,
+): Promise<void> {
+  const rendered = targets.map(({ format, file }) => ({
+    file,
+    chunks: [REPORTERS[format](report, reportOptions(options, file, io))],
+  }));
+  writeFiles(rendered.flatMap(({ file, chunks }) => (file === undefined ? [] : [{ file, chunks }])));
+  for (const { file, chunks } of rendered) if (file === undefined) await writeStdout(io, chunks);
+}
+
+/** A file gets colours only on request, and never the width of a terminal it is not shown on. */
+function reportOptions(options: ScanCommandOptions, file: string | undefined, io: CliIo): ReportOptions {
+  return {
+    color: file === undefined ? usesColor(options.color, io) : options.color === 'always',
+    width: file === undefined ? outputWidth(io) : 100,
+    minSeverity: options.minSeverity,
+    showSuppressed: options.showSuppressed,
+    sarifCategory: options.sarifCategory,
+    sarifOmitSuppressed: options.sarifOmitSuppressed,
+  };
+}

@@ -1,0 +1,163 @@
+import { readFileSync, statSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { escapeText } from '../finding/index.ts';
+import type { Packet, Ruleset } from '../model/index.ts';
+import { readHostExports } from '../parse/index.ts';
+import {
+  decodePackets,
+  encodeAnswer,
+  type TraceAnswer,
+  TraceDisagreement,
+  traceHost,
+} from '../trace/index.ts';
+import { describeSystemError, EXIT, InputProblemsError, systemErrorCode, UsageError } from './exit-error.ts';
+import { collectFiles, MAX_FILE_BYTES, printedPath, STDIN_PATH } from './files.ts';
+import type { CliIo } from './io.ts';
+import { planOutput, writeFiles, writeStdout } from './output.ts';
+import { Progress } from './progress.ts';
+import { say, sayDiagnostics } from './run-context.ts';
+import { describeAnswer } from './trace-text.ts';
+
+export const TRACE_FORMATS = ['text', 'jsonl'] as const;
+export type TraceFormat = (typeof TRACE_FORMATS)[number];
+
+/** Options of `nwaudit trace` as the command line gives them. */
+export interface TraceCommandOptions {
+  readonly packets: string;
+  readonly format: TraceFormat;
+  readonly output: readonly string[];
+  readonly progress: boolean;
+}
+
+/** Most bad packet lines that are printed. */
+const MAX_PROBLEMS = 20;
+
+/** Answers in one piece of output. */
+const ANSWERS_PER_CHUNK = 500;
+
+/** Answers packets by the exports of one host (design.md, 4.2). */
+export async function traceCommand(
+  paths: readonly string[],
+  options: TraceCommandOptions,
+  io: CliIo,
+): Promise<number> {
+  const targets = planOutput(io, TRACE_FORMATS, options.format, options.output);
+  const packets = await readPackets(options.packets, paths, io);
+  const exclude = targets.flatMap((target) => target.file ?? []);
+  if (options.packets !== STDIN_PATH) exclude.push(resolve(io.cwd, options.packets));
+  const files = await collectFiles(paths, io, { exclude });
+  for (const note of files.notes) await say(io, note);
+  if (files.inputs.length === 0) {
+    await say(io, 'there is no export to read, so there are no answers');
+    return EXIT.incomplete;
+  }
+  const host = readHostExports(files.inputs);
+  await sayDiagnostics(io, host.diagnostics);
+  const answers = await answerAll(host.ruleset, packets, options, io);
+  if (answers === undefined) return EXIT.defect;
+
+  const rendered = targets.map(({ format, file }) => ({ file, chunks: render(format, packets, answers) }));
+  writeFiles(rendered.flatMap(({ file, chunks }) => (file === undefined ? [] : [{ file, chunks }])));
+  for (const { file, chunks } of rendered) if (file === undefined) await writeStdout(io, chunks);
+  const whole = host.exports.every((one) => one.whole) && !host.diagnostics.some((one) => one.incomplete);
+  if (!whole) await say(io, 'some export was not read whole: the answers may be wrong about what it says');
+  return whole ? EXIT.ok : EXIT.incomplete;
+}
+
+async function readPackets(name: string, paths: readonly string[], io: CliIo): Promise<readonly Packet[]> {
+  if (name === STDIN_PATH && paths.includes(STDIN_PATH)) {
+    throw new UsageError('standard input cannot be both the packets and an export');
+  }
+  const bytes =
+    name === STDIN_PATH ? await io.readStdin(MAX_FILE_BYTES) : readPacketFile(resolve(io.cwd, name), name);
+  if (bytes === undefined) throw new UsageError(`--packets ${name}: more than 256 MB; trace it in parts`);
+  const file = name === STDIN_PATH ? 'standard input' : printedPath(io.cwd, resolve(io.cwd, name));
+  const { packets, problems } = decodePackets(decodeText(bytes, name), file);
+  if (problems.length === 0) return packets;
+  const lines = problems.slice(0, MAX_PROBLEMS).map((one) => `${one.file}:${one.line}: ${one.message}`);
+  if (problems.length > MAX_PROBLEMS) lines.push(`and ${problems.length - MAX_PROBLEMS} further problems`);
+  throw new InputProblemsError('the packets', lines);
+}
+
+function readPacketFile(path: string, name: string): Uint8Array | undefined {
+  try {
+    // A pipe is welcome here, unlike among the exports: it was named, as in --packets <(generate).
+    const stats = statSync(path);
+    if (stats.isFile() && stats.size > MAX_FILE_BYTES) return undefined;
+    return readFileSync(path);
+  } catch (error) {
+    if (systemErrorCode(error) === undefined) throw error;
+    throw new UsageError(`--packets ${name}: ${describeSystemError(error)}`);
+  }
+}
+
+/** UTF-8, or UTF-16 with a byte order mark, as PowerShell writes it. */
+function decodeText(bytes: Uint8Array, name: string): string {
+  const encoding =
+    bytes[0] === 0xff && bytes[1] === 0xfe
+      ? 'utf-16le'
+      : bytes[0] === 0xfe && bytes[1] === 0xff
+        ? 'utf-16be'
+        : 'utf-8';
+  try {
+    return new TextDecoder(encoding, { fatal: true }).decode(bytes);
+  } catch {
+    // TextDecoder's only way to say "bad input".
+    throw new UsageError(`--packets ${name}: is not ${encoding.toUpperCase()} text`);
+  }
+}
+
+/** All answers, or `undefined` after a disagreement was told. */
+async function answerAll(
+  ruleset: Ruleset,
+  packets: readonly Packet[],
+  options: TraceCommandOptions,
+  io: CliIo,
+): Promise<readonly TraceAnswer[] | undefined> {
+  const progress = new Progress(io, options.progress, 'packets');
+  const uncompared: string[] = [];
+  try {
+    const answers = traceHost(ruleset, packets, {
+      onProgress: (done, total) => progress.update(done, total),
+      onUncompared: (reason) => uncompared.push(reason),
+    });
+    await progress.clear();
+    for (const reason of uncompared) await say(io, reason);
+    return answers;
+  } catch (error) {
+    await progress.clear();
+    if (!(error instanceof TraceDisagreement)) throw error;
+    await sayDisagreement(error, io);
+    return undefined;
+  }
+}
+
+async function sayDisagreement(error: TraceDisagreement, io: CliIo): Promise<void> {
+  const show = (value: unknown) =>
+    JSON.stringify(value, (_, inner: unknown) =>
+      typeof inner === 'bigint' ? `0x${inner.toString(16)}` : inner,
+    );
+  const lines = [
+    `${error.message}. This is a defect of nwaudit: please report it with the exports and these lines.`,
+    `  packet:          ${show(error.packet)}`,
+    `  packet sets:     ${show(error.bySets)}`,
+    `  plain evaluator: ${show(error.byWalk)}`,
+  ];
+  await io.stderr.write(`nwaudit ${io.version}: ${lines.map(escapeText).join('\n')}\n`);
+}
+
+function* render(
+  format: TraceFormat,
+  packets: readonly Packet[],
+  answers: readonly TraceAnswer[],
+): Generator<string> {
+  for (let start = 0; start < answers.length; start += ANSWERS_PER_CHUNK) {
+    const lines = answers.slice(start, start + ANSWERS_PER_CHUNK).map((answer, i) => {
+      const packet = packets[start + i]!;
+      return format === 'text'
+        ? describeAnswer(start + i, packet, answer)
+        : `${JSON.stringify(encodeAnswer(start + i, packet.version, answer))}\n`;
+    });
+    yield lines.join('');
+  }
+}

@@ -1,0 +1,90 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { parseInventory } from '../../src/inventory/index.ts';
+import { makeFolder, rulesText, runCli } from './cli-run.ts';
+
+describe('rules', () => {
+  it('lists every check with its severity and title', async () => {
+    const { exitCode, stdout } = await runCli(['rules']);
+    expect(exitCode).toBe(0);
+    expect(stdout).toMatch(/^default-accept +critical +\S/m);
+    expect(stdout).toMatch(/^shadowed-rule +medium +\S/m);
+  });
+
+  it('explains one: why, what to do, references, examples', async () => {
+    const { exitCode, stdout } = await runCli(['rules', 'shadowed-rule']);
+    expect(exitCode).toBe(0);
+    for (const heading of ['Why it matters', 'What to do', 'References', 'Reported: ', 'Not reported: ']) {
+      expect(stdout).toContain(`\n${heading}`);
+    }
+    const prose = stdout.split('\nReferences')[0] ?? '';
+    expect(Math.max(...prose.split('\n').map((line) => line.length))).toBeLessThanOrEqual(100);
+  });
+});
+
+describe('init', () => {
+  const RULES = rulesText([
+    '-A INPUT -s 192.0.2.10/32 -p tcp -m tcp --dport 7937:9936 -j ACCEPT',
+    '-A INPUT -s 198.51.100.0/28 -p tcp -m multiport --dports 22,443 -j ACCEPT',
+    '-A INPUT ! -s 203.0.113.0/24 -p tcp -m tcp --dport 25 -j ACCEPT',
+    '-A INPUT -s 203.0.113.9/32 -j DROP',
+    '-A FORWARD -s 203.0.113.8/32 -j ACCEPT',
+  ]);
+
+  it('prints a configuration that can be used as it is, with the sources that the rules let in', async () => {
+    const cwd = makeFolder({ 'client-01.v4': RULES, 'odd name/a.v4': RULES });
+    const { exitCode, stdout, stderr } = await runCli(['init'], { cwd });
+    expect(stderr).toBe('');
+    expect(exitCode).toBe(0);
+    expect(stdout).toMatch(/192\.0\.2\.10 is a source of 1 rule of client-01 \(ports tcp\/7937-9936\)/);
+    expect(stdout).toMatch(/198\.51\.100\.0\/28 is a source .*tcp\/22, tcp\/443/);
+    expect(stdout).not.toMatch(/203\.0\.113\.[089] is a source|203\.0\.113\.0\/24 is/);
+    const { inventory, problems } = await parseInventory(stdout, 'nwaudit.yaml');
+    expect(problems).toEqual([]);
+    expect(inventory?.hosts.map((host) => host.name)).toEqual(['client-01', 'odd name']);
+  });
+
+  it('reads sources out of sets and out of chains that the input chain jumps to', async () => {
+    const rules = `*filter
+:INPUT DROP [0:0]
+:A - [0:0]
+:LOOP - [0:0]
+:UNUSED - [0:0]
+-A INPUT -j A
+-A A -m set --match-set nw src -p tcp -m tcp --dport 7938 -j ACCEPT
+-A A -g LOOP
+-A LOOP -j A
+-A UNUSED -s 203.0.113.1/32 -j ACCEPT
+COMMIT
+`;
+    const sets =
+      'create nw hash:net family inet hashsize 1024 maxelem 65536\nadd nw 192.0.2.0/25\nadd nw 198.51.100.7\n';
+    const cwd = makeFolder({ 'client-01/rules.v4': rules, 'client-01/sets.ipset': sets });
+    const { stdout } = await runCli(['init'], { cwd });
+    expect(stdout).toMatch(/192\.0\.2\.0\/25 is a source of 1 rule/);
+    expect(stdout).toMatch(/198\.51\.100\.7 is a source of 1 rule/);
+    expect(stdout).not.toMatch(/203\.0\.113\.1/);
+  });
+
+  it('writes a file, and replaces none unless forced', async () => {
+    const cwd = makeFolder({ 'client-01.v4': RULES });
+    const argv = ['init', '--output', 'nwaudit.yaml'];
+    const first = await runCli(argv, { cwd });
+    expect(first).toMatchObject({ exitCode: 0, stdout: '' });
+    const text = readFileSync(join(cwd, 'nwaudit.yaml'), 'utf8');
+    expect(text).toMatch(/^hosts:$/m);
+    const second = await runCli(argv, { cwd });
+    expect(second.exitCode).toBe(2);
+    expect(second.stderr).toMatch(/is there already; --force replaces it/);
+    expect((await runCli([...argv, '--force'], { cwd })).exitCode).toBe(0);
+    expect(readFileSync(join(cwd, 'nwaudit.yaml'), 'utf8')).toBe(text);
+  });
+
+  it('nothing to read is exit code 3, with an example configuration', async () => {
+    const { exitCode, stdout, stderr } = await runCli(['init']);
+    expect(exitCode).toBe(3);
+    expect(stdout).toMatch(/^# hosts:$/m);
+    expect(stderr).toMatch(/there is no export to read/);
+  });
+});
