@@ -18,7 +18,7 @@ import {
   subtractIntervals,
   TCP,
 } from '../net/index.ts';
-import { exceptionSources } from '../inventory/index.ts';
+import { exceptionSources, type ResolvedHost } from '../inventory/index.ts';
 import { type Header, isAnySource, type PacketSet } from '../packet-set/index.ts';
 import type { Flow } from '../rulepack/index.ts';
 import {
@@ -65,6 +65,11 @@ export type SourceKind = 'any' | 'narrow' | 'admin' | 'vendor';
 
 /** One blamed rule or policy, with packets it lets through that nobody is entitled to send. */
 export interface HostExposure {
+  readonly path: Side['path'];
+  /** Whom the packets reach: the host itself, or a host behind this one. */
+  readonly target: ResolvedHost | undefined;
+  /** Whether the side counts: input always, forward for gateways and hosts that really forward. */
+  readonly judged: boolean;
   readonly class: ExposureClass;
   readonly source: SourceKind;
   /** How the connection-port-rule was recognised; `undefined` for other classes. */
@@ -91,6 +96,12 @@ export interface HostExposure {
 }
 
 const ALL_PORTS: Interval = interval(0, 65535);
+
+/** The way packets take through the judged host, and the host they are for. */
+interface Side {
+  readonly path: 'input' | 'forward';
+  readonly target: ResolvedHost;
+}
 
 /** New connections from outside that a host can be sent: SYN for TCP, no mark yet, from an interface other than lo. */
 export function newFromOutside(context: HostContext, version: IpVersion): PacketSet {
@@ -132,8 +143,8 @@ function accessSet(
   ]);
 }
 
-function entitlement(context: HostContext, version: IpVersion): Entitlement {
-  const { estate, host, space: hostSpace } = context;
+function entitlement(context: HostContext, host: ResolvedHost, version: IpVersion): Entitlement {
+  const { estate, space: hostSpace } = context;
   const { space } = hostSpace;
   let all = space.empty;
   const vendor: { flow: Flow; set: PacketSet }[] = [];
@@ -169,6 +180,7 @@ interface Passage {
 
 /** All passages for which one rule or policy is to blame. */
 interface Blamed {
+  readonly key: string;
   readonly table: Table | undefined;
   readonly chain: Chain | undefined;
   readonly rule: Rule | undefined;
@@ -180,36 +192,81 @@ interface Blamed {
 /** The exposures of a host's input side, each blamed rule's most serious class first. Computed once per host. */
 export function inputExposures(context: HostContext): readonly HostExposure[] {
   return context.once('input exposures', () => {
-    const blamed = new Map<string, Blamed>();
-    for (const version of context.versions) collectBlamed(context, version, blamed);
-    return [...blamed.values()].flatMap((b) => classify(context, b));
+    const side: Side = { path: 'input', target: context.host };
+    return collectBlamed(context, side).flatMap((b) => classify(context, side, b));
   });
 }
 
-/** The base chain run that decides the input side: the filter table's where it stops anything, else another that does. */
-export function decidingRun(context: HostContext, version: IpVersion): BaseChainRun | undefined {
+/**
+ * The exposures of a host's forward side: a forward side that is open altogether, and, on gateways, what it lets through to
+ * the hosts of the estate. Computed once per host.
+ */
+export function forwardExposures(context: HostContext): readonly HostExposure[] {
+  return context.once('forward exposures', () => {
+    const judged = reallyForwards(context);
+    const everybody: Side = { path: 'forward', target: context.host };
+    const open = new Set<string>();
+    const out: HostExposure[] = [];
+    for (const blamed of collectBlamed(context, everybody)) {
+      const everything = wholeExcess(context, everybody, blamed);
+      if (everything.isEmpty || !isDefaultAccept(context, blamed, everything)) continue;
+      open.add(blamed.key);
+      out.push({ ...everything.exposure('default-accept'), target: undefined, judged, kept: [] });
+    }
+    if (!judged) return out;
+    for (const target of context.estate.hosts) {
+      if (target === context.host || target.addresses.length === 0 || target.roles.length === 0) continue;
+      const side: Side = { path: 'forward', target };
+      for (const blamed of collectBlamed(context, side)) {
+        if (!open.has(blamed.key)) out.push(...classify(context, side, blamed));
+      }
+    }
+    return out;
+  });
+}
+
+/** A gateway by role, or a host that translates connections to others or has rules of its own for forwarding. */
+function reallyForwards(context: HostContext): boolean {
+  if (context.host.roles.includes('gateway')) return true;
+  return context.input.ruleset.tables.some((table) =>
+    table.chains.some((chain) =>
+      chain.rules.some((rule) => rule.verdict.kind === 'nat' && rule.verdict.nat.kind === 'dnat' && rule.verdict.nat.addresses !== undefined),
+    ),
+  );
+}
+
+/** The base chain run that decides a side: the filter table's where it stops anything, else another that does. */
+export function decidingRun(context: HostContext, version: IpVersion, path: Side['path'] = 'input'): BaseChainRun | undefined {
   const { space } = context.space;
-  const runs = context.path('input', version).runs.filter((r) => r.base.hook === 'input' && r.base.type === 'filter');
+  const runs = context.path(path, version).runs.filter((r) => r.base.hook === path && r.base.type === 'filter');
   const outside = newFromOutside(context, version);
   const stops = (run: BaseChainRun) => space.intersects(space.union(run.dropped, run.rejected), outside);
   const filter = runs.filter((r) => r.table.name === 'filter' || r.base.priority === 0);
   return filter.find(stops) ?? runs.find(stops) ?? filter[0] ?? runs[0];
 }
 
-function collectBlamed(context: HostContext, version: IpVersion, blamed: Map<string, Blamed>): void {
+function collectBlamed(context: HostContext, side: Side): Blamed[] {
+  const blamed = new Map<string, Blamed>();
+  for (const version of context.versions) collectVersion(context, side, version, blamed);
+  return [...blamed.values()];
+}
+
+function collectVersion(context: HostContext, side: Side, version: IpVersion, blamed: Map<string, Blamed>): void {
   const { space } = context.space;
-  const analysis = context.path('input', version);
+  const analysis = context.path(side.path, version);
   const through = space.intersect(analysis.acceptedPackets, newFromOutside(context, version));
   if (space.isEmpty(through)) return;
-  const run = decidingRun(context, version);
-  const add = (key: string, blame: Omit<Blamed, 'passages'>, environment: Environment, arriving: PacketSet) => {
+  const run = decidingRun(context, version, side.path);
+  const add = (key: string, blame: Omit<Blamed, 'passages' | 'key'>, environment: Environment, arriving: PacketSet) => {
     if (space.isEmpty(arriving)) return;
+    const next = passage(context, side, version, environment, arriving);
+    if (space.isEmpty(next.maybe)) return;
     let entry = blamed.get(key);
     if (entry === undefined) {
-      entry = { ...blame, passages: [] };
+      entry = { ...blame, key, passages: [] };
       blamed.set(key, entry);
     }
-    entry.passages.push(passage(context, version, environment, arriving));
+    entry.passages.push(next);
   };
   if (run === undefined) {
     for (const { environment, set } of analysis.accepted.values()) {
@@ -224,7 +281,7 @@ function collectBlamed(context: HostContext, version: IpVersion, blamed: Map<str
     const place = { table: decision.table, chain: decision.chain, rule: decision.rule };
     const arriving = space.intersect(decision.set, through);
     let direct = arriving;
-    for (const translation of translations(context, version, decision)) {
+    for (const translation of translations(context, side, version, decision)) {
       const { set, ...translator } = translation;
       add(keyOf(translator), { ...translator, acceptedBy: place, run }, decision.environment, space.intersect(arriving, set));
       direct = space.minus(direct, set);
@@ -242,12 +299,13 @@ function keyOf(place: { readonly table: Table; readonly chain: Chain; readonly r
 /** The DNAT and REDIRECT rules that packets of a decision went through, with what each translated. */
 function translations(
   context: HostContext,
+  side: Side,
   version: IpVersion,
   decision: Decision,
 ): { readonly table: Table; readonly chain: Chain; readonly rule: Rule; readonly set: PacketSet }[] {
   if (decision.environment.note('dnat') === undefined) return [];
   const { space } = context.space;
-  const analysis = context.path('input', version);
+  const analysis = context.path(side.path, version);
   return analysis.runs.flatMap((run, i) => {
     if (run.base.type !== 'nat' || run.base.hook !== 'prerouting') return [];
     return (context.decisions(analysis)[i] ?? []).flatMap(({ rule, table, chain, set }) =>
@@ -260,6 +318,7 @@ const EXPOSURE_FIELDS = { fields: ['saddr', 'protocol', 'dport'] } as const;
 
 function passage(
   context: HostContext,
+  side: Side,
   version: IpVersion,
   environment: Environment,
   arriving: PacketSet,
@@ -267,8 +326,12 @@ function passage(
   const { space } = context.space;
   const unknowns = space.variables({ keys: 'all' });
   const rest = space.variablesExcept({ ...EXPOSURE_FIELDS, version: true });
+  const within = destination(context, side, version);
   const image = (set: PacketSet) =>
-    space.exists(deliveredImage(context.space, environment, version, set, ['dport']), rest);
+    space.exists(
+      space.intersect(deliveredImage(context.space, environment, version, set, deliveredFields(side)), within),
+      rest,
+    );
   return {
     version,
     environment,
@@ -276,6 +339,19 @@ function passage(
     surely: image(space.forall(arriving, unknowns)),
     maybe: image(arriving),
   };
+}
+
+/** Fields whose delivered value matters: on input every packet is for the host, whatever its address. */
+function deliveredFields(side: Side): readonly ('daddr' | 'dport')[] {
+  return side.path === 'input' ? ['dport'] : ['daddr', 'dport'];
+}
+
+/** Packets for the target of a side, by delivered address. */
+function destination(context: HostContext, side: Side, version: IpVersion): PacketSet {
+  const { space } = context.space;
+  if (side.path === 'input' || side.target === context.host) return space.full;
+  const daddr = space.bits('daddr').slice(0, version === 4 ? 32 : 128);
+  return space.inIntervals(daddr, rangesOfVersion(side.target.addresses, version));
 }
 
 /** The excess of one blamed rule, in one version, by what matters for its class. */
@@ -287,9 +363,9 @@ interface Excess {
   readonly vendor: readonly { readonly flow: Flow; readonly set: PacketSet }[];
 }
 
-function classify(context: HostContext, blamed: Blamed): HostExposure[] {
-  const found = classifyCertainty(context, blamed, 'maybe');
-  const sure = classifyCertainty(context, blamed, 'surely');
+function classify(context: HostContext, side: Side, blamed: Blamed): HostExposure[] {
+  const found = classifyCertainty(context, side, blamed, 'maybe');
+  const sure = classifyCertainty(context, side, blamed, 'surely');
   return found.map((exposure) => {
     const same = sure.find((s) => s.class === exposure.class && s.source === exposure.source);
     if (same !== undefined) return { ...same, certain: true, unknowns: [] };
@@ -298,12 +374,12 @@ function classify(context: HostContext, blamed: Blamed): HostExposure[] {
   });
 }
 
-function classifyCertainty(context: HostContext, blamed: Blamed, which: 'maybe' | 'surely'): HostExposure[] {
+/** What of the passages nobody is entitled to. */
+function excessesOf(context: HostContext, side: Side, blamed: Blamed, which: 'maybe' | 'surely'): Excess[] {
   const { space } = context.space;
-  const { estate, host } = context;
-  const { profile } = estate;
-  const excesses: Excess[] = blamed.passages.map((p) => {
-    const entitled = context.once(`entitlement ${p.version}`, () => entitlement(context, p.version));
+  const host = side.target;
+  return blamed.passages.map((p) => {
+    const entitled = context.once(`entitlement ${p.version} ${host.name}`, () => entitlement(context, host, p.version));
     const beyond = space.minus(p[which], entitled.all);
     return {
       passage: p,
@@ -311,8 +387,25 @@ function classifyCertainty(context: HostContext, blamed: Blamed, which: 'maybe' 
       vendor: entitled.vendor.map(({ flow, set }) => ({ flow, set: space.intersect(beyond, set) })),
     };
   });
+}
+
+/** Everything a blamed rule lets through, entitlements of the judged host itself aside. */
+function wholeExcess(context: HostContext, side: Side, blamed: Blamed): Region {
+  return new Region(context, side, blamed, excessesOf(context, side, blamed, 'maybe'), PROTOCOLS_WITH_PORTS, [ALL_PORTS]);
+}
+
+function classifyCertainty(
+  context: HostContext,
+  side: Side,
+  blamed: Blamed,
+  which: 'maybe' | 'surely',
+): HostExposure[] {
+  const { estate } = context;
+  const host = side.target;
+  const { profile } = estate;
+  const excesses = excessesOf(context, side, blamed, which);
   const region = (protocols: readonly number[], ports: readonly Interval[]): Region =>
-    new Region(context, blamed, excesses, protocols, ports);
+    new Region(context, side, blamed, excesses, protocols, ports);
   const adminPorts = profile.adminPorts.map((a) => single(a.port));
   const fixed = profile.fixedPorts.map((p) => single(p));
   const otherThanTcp = PROTOCOLS_WITH_PORTS.filter((p) => p !== TCP);
@@ -320,7 +413,7 @@ function classifyCertainty(context: HostContext, blamed: Blamed, which: 'maybe' 
   if (everything.isEmpty) return [];
 
   // (a)
-  if (isDefaultAccept(context, blamed, everything)) return [everything.exposure('default-accept')];
+  if (side.path === 'input' && isDefaultAccept(context, blamed, everything)) return [everything.exposure('default-accept')];
 
   const dynamic = region([TCP], subtractIntervals([profile.serviceRange], [...fixed, ...adminPorts]));
   const admin = region([TCP], adminPorts);
@@ -335,7 +428,7 @@ function classifyCertainty(context: HostContext, blamed: Blamed, which: 'maybe' 
     if (!viaNat.isEmpty) return viaNat.judged('admin-port-via-nat');
   }
 
-  const variant = connectionPortVariant(context, blamed, everything);
+  const variant = connectionPortVariant(context, side, blamed, everything);
   if (variant !== undefined) return [{ ...everything.exposure('connection-port-rule'), variant }];
 
   const out: HostExposure[] = [];
@@ -403,6 +496,7 @@ const UNBOUNDED_PORTS = 60_000n;
 
 function connectionPortVariant(
   context: HostContext,
+  side: Side,
   blamed: Blamed,
   everything: Region,
 ): HostExposure['variant'] {
@@ -410,7 +504,7 @@ function connectionPortVariant(
   const { rule, run } = blamed;
   if (rule === undefined || run === undefined || blamed.acceptedBy !== undefined) return undefined;
   for (const { version, environment } of blamed.passages) {
-    const place = { path: 'input', hook: run.base.hook, version } as const;
+    const place = { path: side.path, hook: run.base.hook, version } as const;
     const own = space.intersectAll(
       rule.matches.map((m) => conditionSet(context.space, place, environment, m.condition)),
     );
@@ -419,7 +513,7 @@ function connectionPortVariant(
     const dports = space.values(within, 'dport', version);
     if (countIntervals(sports) < 65_536n && countIntervals(dports) >= UNBOUNDED_PORTS) return 'source-port';
   }
-  const range = context.host.connectionPorts ?? [context.estate.profile.connectionPorts];
+  const range = side.target.connectionPorts ?? [context.estate.profile.connectionPorts];
   const inside = intersectIntervals(everything.ports, range);
   const onlyInside = subtractIntervals(everything.ports, range).length === 0;
   return onlyInside && countIntervals(inside) * 2n >= countIntervals(range) ? 'connection-range' : undefined;
@@ -429,9 +523,10 @@ function connectionPortVariant(
  * Access of entitled peers that the blamed rule gives; for a chain policy all that the flows ask for, since the policy's
  * replacement has to stand alone.
  */
-function keptAccess(context: HostContext, blamed: Blamed, as: ExposureClass): KeptAccess[] {
+function keptAccess(context: HostContext, side: Side, blamed: Blamed, as: ExposureClass): KeptAccess[] {
   const { space } = context.space;
-  const { estate, host } = context;
+  const { estate } = context;
+  const host = side.target;
   const kept: KeptAccess[] = [];
   for (const flow of flowsTo(estate, host)) {
     if (flow.need === 'vendor' && as !== 'dynamic-range-open-on-server') continue;
@@ -456,12 +551,14 @@ function keptAccess(context: HostContext, blamed: Blamed, as: ExposureClass): Ke
 /** The part of a blamed rule's excess that lies in some protocols and delivered ports. */
 class Region {
   readonly #context: HostContext;
+  readonly #side: Side;
   readonly #blamed: Blamed;
   readonly #excesses: readonly Excess[];
   readonly #parts: readonly { readonly excess: Excess; readonly set: PacketSet }[];
 
   constructor(
     context: HostContext,
+    side: Side,
     blamed: Blamed,
     excesses: readonly Excess[],
     protocols: readonly number[],
@@ -469,6 +566,7 @@ class Region {
   ) {
     const { space } = context.space;
     this.#context = context;
+    this.#side = side;
     this.#blamed = blamed;
     this.#excesses = excesses;
     const filter = space.intersect(
@@ -542,12 +640,13 @@ class Region {
   judged(as: ExposureClass): HostExposure[] {
     const exposure = this.exposure(as);
     if (exposure.source === 'any') return [exposure];
-    if (this.#context.host.roles.length === 0) return [];
+    if (this.#side.target.roles.length === 0) return [];
     return this.#sendersKnown(exposure.ports) ? [exposure] : [{ ...exposure, class: 'unknown-source' }];
   }
 
   #sendersKnown(ports: readonly Interval[]): boolean {
-    const { estate, host } = this.#context;
+    const { estate } = this.#context;
+    const host = this.#side.target;
     return flowsTo(estate, host).every(
       (flow) =>
         flow.need === 'vendor' ||
@@ -557,7 +656,8 @@ class Region {
   }
 
   exposure(as: ExposureClass): HostExposure {
-    const { estate, host } = this.#context;
+    const { estate } = this.#context;
+    const { path, target: host } = this.#side;
     const { sources, ports, protocols } = this;
     const peers = flowsTo(estate, host)
       .filter((flow) => flow.need !== 'vendor' && intersectIntervals(flowPorts(estate, flow, host), ports).length > 0)
@@ -567,6 +667,9 @@ class Region {
       ([4, 6] as const).map((v) => [v, rangesOfVersion(unique.flatMap((p) => p.ranges), v)] as const),
     );
     return {
+      path,
+      target: host,
+      judged: true,
       class: as,
       source: areAnySource(sources) ? 'any' : this.#onlyAdmin(sources) ? 'admin' : 'narrow',
       variant: undefined,
@@ -583,7 +686,7 @@ class Region {
       ports,
       witness: this.#witness(),
       vendorFlow: undefined,
-      kept: as === 'unknown-source' ? [] : keptAccess(this.#context, this.#blamed, as),
+      kept: as === 'unknown-source' ? [] : keptAccess(this.#context, this.#side, this.#blamed, as),
     };
   }
 
@@ -595,12 +698,15 @@ class Region {
   }
 
   #witness(): Header | undefined {
-    const { space: hostSpace, host } = this.#context;
+    const hostSpace = this.#context.space;
     const { space } = hostSpace;
+    const host = this.#side.target;
     const part = this.#parts[0];
     if (part === undefined) return undefined;
     const { version, environment, arriving } = part.excess.passage;
-    const before = space.intersect(arriving, deliveredPreimage(hostSpace, environment, version, part.set, ['dport']));
+    const wanted = space.intersect(part.set, destination(this.#context, this.#side, version));
+    const fields = deliveredFields(this.#side);
+    const before = space.intersect(arriving, deliveredPreimage(hostSpace, environment, version, wanted, fields));
     const sure = space.forall(before, space.variables({ keys: 'all' }));
     const own = rangesOfVersion(host.addresses, version);
     return space.sample(space.isEmpty(sure) ? before : sure, {

@@ -264,13 +264,6 @@ export class PacketSpace {
     return brand(this.#table.exists(a, this.#layout.flags(what)));
   }
 
-  /** Packets that are in `a` for some value of single variables, given as the bits that `bits` or `variable` returned. */
-  existsBits(a: PacketSet, bits: readonly PacketSet[]): PacketSet {
-    const removed = new Uint8Array(this.#table.variables + 1);
-    for (const bit of bits) removed[this.#table.variableOf(bit)] = 1;
-    return brand(this.#table.exists(a, removed));
-  }
-
   /** Packets that are in `a` for every value of the variables. The result does not depend on them. */
   forall(a: PacketSet, what: VarSet): PacketSet {
     return this.complement(this.exists(this.complement(a), what));

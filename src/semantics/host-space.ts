@@ -1,5 +1,5 @@
 import type { Condition, NamedSet, Rule, Ruleset, Statement } from '../model/index.ts';
-import { type InterfaceName, type PacketSet, PacketSpace } from '../packet-set/index.ts';
+import { type InterfaceName, type PacketSet, PacketSpace, type SpaceField } from '../packet-set/index.ts';
 
 /** Default size limit of one host's packet sets, in diagram nodes (about 24 bytes each with its hash slot). */
 export const DEFAULT_NODE_BUDGET = 60_000_000;
@@ -43,14 +43,14 @@ export class HostSpace {
     return this.space.variable(this.#freshKey(text));
   }
 
-  /** A fresh unknown number of `width` bits. */
-  unknownBits(text: string, width: number): readonly PacketSet[] {
-    return this.#named(this.#freshKey(text), text, width);
+  /** A fresh unknown number of `width` bits that stands in for the field `beside`, next to whose variables its own are put. */
+  unknownBits(text: string, width: number, beside: SpaceField): readonly PacketSet[] {
+    return this.#named(this.#freshKey(text), text, width, beside);
   }
 
   /** One unknown number per text. */
-  deterministicBits(text: string, width: number): readonly PacketSet[] {
-    return this.#named(`value ${text}`, text, width);
+  deterministicBits(text: string, width: number, beside: SpaceField): readonly PacketSet[] {
+    return this.#named(`value ${text}`, text, width, beside);
   }
 
   /** Texts of the unknown predicates that `set` depends on, sorted. */
@@ -69,9 +69,9 @@ export class HostSpace {
     return key;
   }
 
-  #named(key: string, text: string, width: number): readonly PacketSet[] {
+  #named(key: string, text: string, width: number, beside: SpaceField): readonly PacketSet[] {
     this.#textOf.set(key, text);
-    return this.space.unknownBits(key, width);
+    return this.space.unknownBits(key, width, beside);
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Nat, Statement } from '../model/index.ts';
 import { addressBits, type Interval, interval, PROTOCOLS_WITH_PORTS, single } from '../net/index.ts';
-import type { PacketSet } from '../packet-set/index.ts';
+import type { PacketSet, SpaceField } from '../packet-set/index.ts';
 import type { Environment, EnvironmentField } from './environment.ts';
 import type { HostSpace } from './host-space.ts';
 import { fieldBits, hasConnection, type Place } from './place.ts';
@@ -59,7 +59,7 @@ export function afterStatement(
     }
     case 'unknown-field': {
       const width = bitsOf(statement.field).length;
-      return assign(statement.field, host.unknownBits(statement.text, width), statement.field === 'ct-mark');
+      return assign(statement.field, host.unknownBits(statement.text, width, statement.field), statement.field === 'ct-mark');
     }
   }
 }
@@ -84,7 +84,7 @@ export function afterNat(host: HostSpace, place: Place, environment: Environment
   const hasPorts = space.inIntervals(fieldBits(host, environment, 'protocol', version), PROTOCOLS_WITH_PORTS.map(single));
   const onlyOne = nat.ports.lo >= nat.ports.hi;
   const moves = onlyOne ? hasPorts : space.minus(hasPorts, space.inIntervals(old, [nat.ports]));
-  const wanted = unknownIn(host, `port of: ${text}`, 16, nat.ports);
+  const wanted = unknownIn(host, `port of: ${text}`, 16, nat.ports, field);
   return [
     { within: moves, environment: withNewPort(host, place, environment, nat, text, wanted) },
     { within: space.complement(moves), environment: withNewPort(host, place, environment, nat, text, old) },
@@ -105,9 +105,9 @@ function withNewPort(
   const width = addressBits(version);
   const now = (field: 'saddr' | 'daddr' | 'sport' | 'dport') => fieldBits(host, environment, field, version);
   const address = (field: 'saddr' | 'daddr'): Bits => {
-    if (nat.unknownTarget) return host.unknownBits(`address of: ${text}`, width);
+    if (nat.unknownTarget) return host.unknownBits(`address of: ${text}`, width, field);
     if (nat.addresses === undefined) return now(field);
-    return unknownIn(host, `address of: ${text}`, width, nat.addresses);
+    return unknownIn(host, `address of: ${text}`, width, nat.addresses, field);
   };
   switch (nat.kind) {
     case 'dnat': {
@@ -119,7 +119,7 @@ function withNewPort(
       const local = place.path === 'output';
       const daddr = local
         ? space.constantBits(width, version === 4 ? 0x7f00_0001n : 1n)
-        : host.deterministicBits(`own IPv${version} address`, width);
+        : host.deterministicBits(`own IPv${version} address`, width, 'daddr');
       const addressChanged = local
         ? differ(host, daddr, now('daddr'))
         : host.varying(`whether the packet was sent to the interface's own address: ${text}`);
@@ -131,7 +131,7 @@ function withNewPort(
     }
     case 'snat':
     case 'masquerade': {
-      const saddr = nat.kind === 'snat' ? address('saddr') : host.unknownBits(`address of: ${text}`, width);
+      const saddr = nat.kind === 'snat' ? address('saddr') : host.unknownBits(`address of: ${text}`, width, 'saddr');
       return translated(host, place, environment, [['saddr', saddr], ['sport', port]], 'ct-snat', space.full);
     }
   }
@@ -172,12 +172,12 @@ function differ(host: HostSpace, a: Bits, b: Bits): PacketSet {
  * A number that may be any value of the closed interval and nothing else. The interval is cut into aligned blocks; fresh
  * unknown variables choose the block and the bits inside it, so every valuation gives a value of the interval.
  */
-export function unknownIn(host: HostSpace, text: string, width: number, range: Interval): Bits {
+export function unknownIn(host: HostSpace, text: string, width: number, range: Interval, beside: SpaceField): Bits {
   const { space } = host;
   if (range.lo >= range.hi) return space.constantBits(width, range.lo);
   const blocks = alignedBlocks(range);
-  const choices = host.unknownBits(text, Math.max(1, Math.ceil(Math.log2(blocks.length))));
-  const inner = host.unknownBits(text, width);
+  const choices = host.unknownBits(text, Math.max(1, Math.ceil(Math.log2(blocks.length))), beside);
+  const inner = host.unknownBits(text, width, beside);
   let bits: Bits = [];
   blocks.forEach((block, index) => {
     const own = space

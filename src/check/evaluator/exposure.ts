@@ -1,12 +1,14 @@
 import type { FindingOrigin } from '../../finding/index.ts';
 import { normalizeRuleText } from '../../finding/index.ts';
-import { TCP, UDP } from '../../net/index.ts';
-import { describePorts } from '../../packet-set/index.ts';
+import { CT_STATE, type Rule } from '../../model/index.ts';
+import { intervalsContain, TCP, UDP } from '../../net/index.ts';
+import { describeAddresses, describePorts } from '../../packet-set/index.ts';
 import { describeExposure, describeService, describeSources, describeWitness, listed } from '../describe.ts';
 import { chainOrigin, type Evidence, evidence, fileOrigin, placeText, ruleOrigin } from '../evidence.ts';
-import { type ExposureClass, type HostExposure, inputExposures } from '../exposure.ts';
+import { type ExposureClass, type HostExposure, forwardExposures, inputExposures } from '../exposure.ts';
 import type { HostContext } from '../host-context.ts';
 import { closePolicy, deleteRule, replaceRule } from '../iptables-command.ts';
+import { visitConditions } from '../../semantics/index.ts';
 import { choiceOption, type Evaluator } from './evaluator.ts';
 
 const CLASSES: readonly ExposureClass[] = [
@@ -25,12 +27,12 @@ const CLASSES: readonly ExposureClass[] = [
   'unknown-source',
 ];
 
-/** Input exposures of one class; the option `class` says which. */
+/** Exposures of one class on the input and forward sides; the option `class` says which. */
 export const exposure: Evaluator = {
   scope: 'host',
   *run(context, options) {
     const wanted = choiceOption(options, 'class', CLASSES);
-    for (const found of inputExposures(context)) {
+    for (const found of [...inputExposures(context), ...forwardExposures(context)]) {
       if (found.class === wanted) yield toEvidence(context, found);
     }
   },
@@ -44,7 +46,7 @@ function toEvidence(context: HostContext, found: HostExposure): Evidence {
   const names = found.entitledPeers.map((p) => p.name);
   return evidence({
     host: host.name,
-    hook: 'input',
+    hook: found.path,
     origin: originOf(context, found),
     related:
       found.acceptedBy === undefined
@@ -59,7 +61,9 @@ function toEvidence(context: HostContext, found: HostExposure): Evidence {
             },
           ],
     facts: {
-      host: host.name,
+      host: found.path === 'forward' && found.target !== undefined ? `${host.name}, on the way to ${found.target.name},` : host.name,
+      side: found.path,
+      judged: found.judged,
       sources,
       service,
       ports: listed(describePorts(found.ports), 8),
@@ -75,13 +79,14 @@ function toEvidence(context: HostContext, found: HostExposure): Evidence {
     certainty: found.certain ? 'certain' : 'possible',
     unknowns: found.unknowns,
     exposure: describeExposure(found.sources, found.entitled, found.protocols, found.ports),
-    witness: found.witness === undefined ? null : describeWitness('input', found.witness, context.mentioned),
+    witness: found.witness === undefined ? null : describeWitness(found.path, found.witness, context.mentioned),
     commands: commandsFor(found),
     meaning: [
       table?.family ?? '',
       table?.name ?? '',
       chain?.name ?? '',
       rule === undefined ? 'policy' : normalizeRuleText(rule.text),
+      ...(found.path === 'forward' && found.target !== undefined ? [found.target.name] : []),
     ],
   });
 }
@@ -106,22 +111,33 @@ function translatedPorts(found: HostExposure): string {
   return found.witness?.dport === undefined ? 'another port' : `port ${found.witness.dport}`;
 }
 
+/** What to write into nwaudit.yaml about the sources: hosts for single addresses, a network of a role for wider ranges. */
 function yamlHint(found: HostExposure): string {
-  const addresses = [...found.sources].flatMap(([version, list]) =>
-    describeExposure(new Map([[version, list]]), new Map(), found.protocols, found.ports).saddr.map((a) =>
-      a.replace(/\/(32|128)$/, ''),
-    ),
-  );
-  return `hosts: { NAME: { role: ROLE, addresses: [${listed(addresses.map((a) => (a.includes(':') ? `"${a}"` : a)))}] } }`;
+  const addresses = [...found.sources].flatMap(([version, list]) => describeAddresses(version, list).saddr);
+  const single = addresses.every((a) => !/[/-]/.test(a));
+  const quoted = listed(addresses.map((a) => (a.includes(':') ? `"${a}"` : a)));
+  return single ? `hosts: { NAME: { role: ROLE, addresses: [${quoted}] } }` : `role_networks: { ROLE: [${quoted}] }`;
 }
 
 function commandsFor(found: HostExposure) {
   const { table, chain, rule } = found;
   // What the vendor requires is not taken away by a command to copy.
   if (table === undefined || chain === undefined || found.source === 'vendor' || found.class === 'unknown-source') return [];
+  if (found.path === 'forward' || (rule !== undefined && acceptsEstablished(rule))) return [];
   if (rule === undefined) return closePolicy(table, chain, found.kept);
   if (DELETED.has(found.class)) return deleteRule(table, chain, rule);
+  // Peers without a declared address need the access too: deleting the rule would stop their backups.
+  if (found.kept.length === 0 && found.entitledPeers.some((p) => p.ranges.length === 0)) return [];
   return replaceRule(table, chain, rule, found.kept);
+}
+
+/** A rule for the packets of existing connections: taking it away would end them all. */
+function acceptsEstablished(rule: Rule): boolean {
+  let found = false;
+  visitConditions(rule, (c) => {
+    if (c.kind === 'field' && c.field === 'ct-state' && intervalsContain(c.values, BigInt(CT_STATE.established))) found = true;
+  });
+  return found;
 }
 
 /** Classes whose rule has no use at all. */
