@@ -121,6 +121,7 @@ function judge(context: HostContext, life: RuleLife): DeadRule | undefined {
 
 /** Packets the rule's matches take, wherever they come from. */
 function matchSet(context: HostContext, place: Place, visit: RuleVisit): PacketSet {
+  if (visit.match !== undefined) return visit.match;
   const cache = context.once('match sets', () => new Map<RuleVisit, PacketSet>());
   const known = cache.get(visit);
   if (known !== undefined) return known;

@@ -105,6 +105,10 @@ interface Side {
 
 /** New connections from outside that a host can be sent: SYN for TCP, no mark yet, from an interface other than lo. */
 export function newFromOutside(context: HostContext, version: IpVersion): PacketSet {
+  return context.once(`new from outside ${version}`, () => computeNewFromOutside(context, version));
+}
+
+function computeNewFromOutside(context: HostContext, version: IpVersion): PacketSet {
   const { space } = context.space;
   const outside = impossibleSources(context.host, version);
   const saddr = space.bits('saddr').slice(0, version === 4 ? 32 : 128);
@@ -280,6 +284,9 @@ function collectVersion(context: HostContext, side: Side, version: IpVersion, bl
     if (decision.verdict !== 'accept') continue;
     const place = { table: decision.table, chain: decision.chain, rule: decision.rule };
     const arriving = space.intersect(decision.set, through);
+    // Most rules of most hosts are about other ports: nothing to judge, and no need to look closer.
+    const translated = decision.environment.note('dnat') !== undefined;
+    if (!translated && decision.rule !== undefined && !space.intersects(arriving, ofInterest(context, side, version))) continue;
     let direct = arriving;
     for (const translation of translations(context, side, version, decision)) {
       const { set, ...translator } = translation;
@@ -288,6 +295,23 @@ function collectVersion(context: HostContext, side: Side, version: IpVersion, bl
     }
     add(keyOf(place), { ...place, acceptedBy: undefined, run }, decision.environment, direct);
   }
+}
+
+/** Packets to ports that some class of exposure is about, other than a chain policy's. */
+function ofInterest(context: HostContext, side: Side, version: IpVersion): PacketSet {
+  return context.once(`of interest ${version} ${side.target.name}`, () => {
+    const { space } = context.space;
+    const { profile } = context.estate;
+    const ports = [
+      profile.serviceRange,
+      ...profile.adminPorts.map((a) => single(a.port)),
+      ...(side.target.connectionPorts ?? [profile.connectionPorts]),
+    ];
+    return space.intersect(
+      space.inIntervals(space.bits('protocol'), PROTOCOLS_WITH_PORTS.map(single)),
+      space.inIntervals(space.bits('dport'), ports),
+    );
+  });
 }
 
 function keyOf(place: { readonly table: Table; readonly chain: Chain; readonly rule: Rule | undefined }): string {

@@ -17,7 +17,11 @@ export interface RuleVisit {
   readonly index: number;
   readonly environment: Environment;
   readonly reach: PacketSet;
-  /** `undefined` for a rule without effect and verdict (LOG): what it matches changes nothing and is not computed. */
+  /**
+   * Packets that its matches take, wherever they come from, and those of them that reach it. `undefined` for a rule without
+   * effect and verdict (LOG): what it matches changes nothing and is not computed.
+   */
+  readonly match: PacketSet | undefined;
   readonly hit: PacketSet | undefined;
   /** Where matching packets go, for jump and goto. */
   readonly callee: ChainSummary | undefined;
@@ -111,14 +115,15 @@ export class ChainTraversal {
       const next = new StateBuilder(space);
       for (const { environment, set: reach } of remaining.values()) {
         if (!matters(rule)) {
-          visits.push({ rule, index, environment, reach, hit: undefined, callee: undefined });
+          visits.push({ rule, index, environment, reach, match: undefined, hit: undefined, callee: undefined });
           next.add(environment, reach);
           continue;
         }
-        const hit = this.#hit(rule, environment, reach);
+        const match = this.#match(rule, environment);
+        const hit = space.intersect(reach, match);
         const after = space.isEmpty(hit) ? environment : this.#afterStatements(rule, environment);
         let callee: ChainSummary | undefined;
-        next.add(environment, space.minus(reach, hit));
+        next.add(environment, space.minus(reach, match));
         const decide = (verdict: LocalDecision['verdict'], set: PacketSet, leaving: Environment) => {
           if (space.isEmpty(set)) return;
           decisions.push({ rule, verdict, environment: leaving, set });
@@ -176,7 +181,7 @@ export class ChainTraversal {
             break;
           }
         }
-        visits.push({ rule, index, environment, reach, hit, callee });
+        visits.push({ rule, index, environment, reach, match, hit, callee });
       }
       remaining = new Map(next.build());
     });
@@ -210,14 +215,15 @@ export class ChainTraversal {
     return this.summarize(chain, environment);
   }
 
-  #hit(rule: Rule, environment: Environment, reach: PacketSet): PacketSet {
+  /** Packets a rule's matches take, wherever they come from. Built apart from what reaches the rule: it is small, that is not. */
+  #match(rule: Rule, environment: Environment): PacketSet {
     const { space } = this.#host;
-    let hit = reach;
-    for (const match of rule.matches) {
-      if (space.isEmpty(hit)) return hit;
-      hit = space.intersect(hit, conditionSet(this.#host, this.#place, environment, match.condition));
+    let match = space.version(this.#place.version);
+    for (const { condition } of rule.matches) {
+      if (space.isEmpty(match)) return match;
+      match = space.intersect(match, conditionSet(this.#host, this.#place, environment, condition));
     }
-    return hit;
+    return match;
   }
 
   #afterStatements(rule: Rule, environment: Environment): Environment {
