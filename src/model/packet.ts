@@ -1,7 +1,7 @@
 import type { IpVersion } from '../net/index.ts';
 import type { CtState } from './field.ts';
-import type { Family, Hook } from './ruleset.ts';
 import type { Origin } from './origin.ts';
+import type { Family, Hook } from './ruleset.ts';
 
 /** The way a packet takes through the host: prerouting+input, prerouting+forward+postrouting, or output+postrouting. */
 export type PacketHook = 'input' | 'forward' | 'output';

@@ -18,7 +18,13 @@ export interface Match {
 /** What a rule does besides, or instead of, deciding the packet. Executed in order when the rule matches. */
 export type Statement =
   /** `field := (field & and) ^ xor`. */
-  | { readonly kind: 'set-field'; readonly field: FieldName; readonly and: bigint; readonly xor: bigint; readonly text: string }
+  | {
+      readonly kind: 'set-field';
+      readonly field: FieldName;
+      readonly and: bigint;
+      readonly xor: bigint;
+      readonly text: string;
+    }
   /** `field := (field & and) ^ (from & fromMask)`. CONNMARK --save-mark and --restore-mark. */
   | {
       readonly kind: 'copy-field';
@@ -43,6 +49,11 @@ export interface Nat {
   readonly version: IpVersion | undefined;
   /** New port or ports; `undefined` keeps the port where possible. */
   readonly ports: Interval | undefined;
+  /**
+   * The port is chosen anew from `ports` even where the packet's own lies in it already (`--random`, a shifted range). Absent:
+   * such a port stays.
+   */
+  readonly portMoves?: boolean;
   /**
    * The new address cannot be told exactly (NETMAP, random or persistent mappings of more than one address are
    * still told as an interval): it may be anything.

@@ -28,7 +28,9 @@ export function interval(lo: bigint | number, hi: bigint | number): Interval {
  * normal forms are equal.
  */
 export function normalizeIntervals(list: Iterable<Interval>): Interval[] {
-  const sorted = [...list].filter((i) => i.lo <= i.hi).sort((a, b) => (a.lo < b.lo ? -1 : a.lo > b.lo ? 1 : 0));
+  const sorted = [...list]
+    .filter((i) => i.lo <= i.hi)
+    .sort((a, b) => (a.lo < b.lo ? -1 : a.lo > b.lo ? 1 : 0));
   const out: Interval[] = [];
   for (const next of sorted) {
     const last = out[out.length - 1];

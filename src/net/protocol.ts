@@ -2,7 +2,7 @@
 
 const NUMBER_OF: Readonly<Record<string, number>> = {
   ip: 0,
-  'hopopt': 0,
+  hopopt: 0,
   icmp: 1,
   igmp: 2,
   ipencap: 4,
