@@ -7,7 +7,7 @@ import {
   type OriginalFieldCondition,
 } from '../model/index.ts';
 import { type Interval, type IpVersion, normalizeIntervals } from '../net/index.ts';
-import { BROADCAST, isOwnAddress, MULTICAST, routedTypes } from './address-type.ts';
+import { BROADCAST, isOwnAddress, MULTICAST, mayHaveType } from './address-type.ts';
 import { type NamedSetIndex, testNamedSet } from './named-set.ts';
 import type { Context, Header, Question, State } from './state.ts';
 import { domainOf, FIELD_INDEX, fieldValue, fieldWidth } from './state.ts';
@@ -178,7 +178,7 @@ function compileOriginal(condition: OriginalFieldCondition): Test {
     if (version !== undefined && version !== context.packet.version) return false;
     if (isCtState(state.header, 'invalid', 'untracked')) return false;
     return isCtState(state.header, 'new')
-      ? test(state, context, context.arriving)
+      ? test(state, context, state.original)
       : askDeterministic(state, text);
   };
 }
@@ -222,7 +222,7 @@ function compileAddressType(condition: AddressTypeCondition): Test {
     for (const undecided of [multicast, broadcast]) if (typeof undecided !== 'boolean') return undecided;
     if (multicast) return types.includes('MULTICAST');
     if (broadcast) return types.includes('BROADCAST');
-    return routedTypes(state, context, field).some((type) => types.includes(type))
+    return types.some((type) => mayHaveType(type, state, context, field))
       ? askDeterministic(state, text)
       : false;
   };

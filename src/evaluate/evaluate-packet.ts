@@ -1,6 +1,17 @@
 import type { Packet, PacketAnswer, PathStep } from '../model/index.ts';
+import type { IpVersion } from '../net/index.ts';
 import { type PreparedRuleset, wayOf } from './prepare.ts';
-import { arrivingHeader, type Context, fieldValue, type State, startState, stateKey } from './state.ts';
+import {
+  arrivingHeader,
+  type Context,
+  domainOf,
+  fieldValue,
+  fieldWidth,
+  type State,
+  startState,
+  stateKey,
+} from './state.ts';
+import { onlyValue } from './unknown-value.ts';
 import { type WalkStep, walk } from './walk.ts';
 
 /** States that one packet may be in, all unknowns considered, before the evaluation gives up. */
@@ -52,8 +63,8 @@ interface End {
 export function evaluatePacket(prepared: PreparedRuleset, packet: Packet): Evaluation {
   const arriving = arrivingHeader(packet);
   const way = wayOf(prepared, packet.hook, packet.version);
-  const context: Context = { prepared, way, packet, arriving, facts: new Map(), stepsLeft: MAX_STEPS };
-  const { nodes, limit } = explore(startState(arriving), context);
+  const context: Context = { way, packet, facts: new Map(), stepsLeft: MAX_STEPS };
+  const { nodes, limit } = explore(startState(arriving, packet), context);
   const ends = nodes.flatMap((node) => node.end ?? []);
   const verdicts = new Set(
     limit === undefined ? ends.map((end) => end.verdict) : (['accept', 'drop', 'reject'] as const),
@@ -98,7 +109,7 @@ function explore(
     if (halt.kind === 'exhausted')
       return { nodes, limit: `more than ${MAX_STEPS} rules to look at for one packet` };
     if (halt.kind === 'ended') {
-      node.end = endOf(state, halt.verdict);
+      node.end = endOf(state, context.packet.version, halt.verdict);
       continue;
     }
     node.fork = halt.text;
@@ -122,10 +133,12 @@ function newNode(): Node {
   return { steps: [], fork: undefined, next: [], end: undefined };
 }
 
-function endOf(state: State, verdict: End['verdict']): End {
+function endOf(state: State, version: IpVersion, verdict: End['verdict']): End {
   const known = (field: 'daddr' | 'dport'): bigint | undefined => {
     const value = fieldValue(state.header, field);
-    return typeof value === 'bigint' ? value : undefined;
+    if (typeof value === 'bigint') return value;
+    const width = fieldWidth(field, version);
+    return onlyValue(value, (variable) => domainOf(state.knowledge, variable, width));
   };
   return { verdict, daddr: state.redirected ? undefined : known('daddr'), dport: known('dport') };
 }

@@ -26,13 +26,14 @@ import {
 import {
   type Answer,
   askDeterministic,
+  askValue,
   askVarying,
   type Compiler,
   interfaceMatches,
   interfaceName,
   type Test,
 } from './condition.ts';
-import { type Context, domainOf, FIELD_INDEX, fieldWidth, type State } from './state.ts';
+import { type Context, domainOf, FIELD_INDEX, fieldWidth, type Question, type State } from './state.ts';
 import { isEmptyDomain, keepOutside, keepWithin, type Value, wholeVariable } from './unknown-value.ts';
 
 /**
@@ -64,9 +65,10 @@ interface Rank {
 
 /** One element, or the part of one whose addresses form a prefix. */
 interface Entry {
+  /** Fewer than the set has dimensions where the last one may be anything. */
   readonly values: readonly SetValue[];
   readonly nomatch: boolean;
-  /** May be gone, or not filled in yet. */
+  /** May be gone. */
   readonly uncertain: boolean;
 }
 
@@ -133,8 +135,8 @@ function bySpecificity(a: RankBuilder, b: RankBuilder): number {
 
 /**
  * The entries of an element: one, unless its addresses are no prefix. `netmask` widens an element to its network,
- * which says the same as masking the packet. A dimension whose value is missing (`bitmap:ip,mac`, where the kernel
- * fills in the first MAC it sees) makes the entry uncertain; an element of other kinds than the set has none.
+ * which says the same as masking the packet. A missing MAC (`bitmap:ip,mac`, where the kernel fills in the first one that
+ * comes by: ipset(8), seen on Linux 6.18) matches any; an element of other kinds than the set, or too short, has none.
  */
 function splitIntoPrefixes(
   set: NamedSet,
@@ -146,7 +148,8 @@ function splitIntoPrefixes(
   ];
   for (const [i, dimension] of set.dimensions.entries()) {
     const value = element.values[i];
-    if (value === undefined) break;
+    if (value === undefined && dimension === 'mac' && i > 0) break;
+    if (value === undefined) return [];
     if (!fits(dimension, value)) return [];
     const pieces = dimension === 'address' ? addressPieces(set, version, value) : [{ value, length: 0 }];
     partial = partial.flatMap(({ values, lengths }) =>
@@ -158,7 +161,7 @@ function splitIntoPrefixes(
   }
   return partial.map(({ values, lengths }) => {
     const missing = set.dimensions.length - values.length;
-    const entry = { values, nomatch: element.nomatch, uncertain: element.timeout || missing > 0 };
+    const entry = { values, nomatch: element.nomatch, uncertain: element.timeout };
     return { entry, lengths: [...lengths, ...Array<number>(missing).fill(0)] };
   });
 }
@@ -256,7 +259,7 @@ function testListSet(list: IndexedSet, condition: NamedSetCondition, compiler: C
     const test: Test =
       member === undefined
         ? (state) => askDeterministic(state, text)
-        : testPlainSet(member, condition, compiler.nextOccurrence());
+        : testPlainSet(member, { ...condition, text }, compiler.nextOccurrence());
     const mayBeGone = compiler.nextOccurrence();
     if (!timeout) return [test];
     return [
@@ -281,18 +284,29 @@ function testPlainSet(indexed: IndexedSet, condition: NamedSetCondition, occurre
   const { set } = indexed;
   const { directions, text } = condition;
   if (directions.length < set.dimensions.length) return () => false;
+  const wantsNomatch = condition.returnNomatch && mayHaveHoles(set);
   return (state, context) => {
     if (set.version !== undefined && set.version !== context.packet.version) return false;
     if (set.dynamic) return askVarying(state, occurrence, text);
     const parts = set.dimensions.map((dimension, i) => packetPart(state, context, dimension, directions[i]!));
     if (parts.some((part) => part.kind === 'none')) return false;
+    if (parts.some((part) => part.kind === 'unmodelled')) return askDeterministic(state, text);
+    const lookup = { indexed, parts, wantsNomatch, state, occurrence, text };
     const open = parts.flatMap((part, i) => (isOpen(part) ? [i] : []));
-    const lookup = { indexed, parts, wantsNomatch: condition.returnNomatch };
-    if (open.length === 0) return lookUp(lookup) ?? askVarying(state, occurrence, text);
     const only = open.length === 1 ? openVariable(parts[open[0]!]!) : undefined;
-    if (only === undefined) return askDeterministic(state, text);
-    return lookUpVariable(lookup, open[0]!, only, { state, occurrence, text });
+    return only === undefined ? lookUp(lookup) : lookUpVariable(lookup, open[0]!, only);
   };
+}
+
+/**
+ * Only types with networks know holes; for others `--return-nomatch` is a match like any other. Source: linux
+ * ip_set_core.c, ip_set_test() with IPSET_TYPE_NOMATCH; seen on Linux 6.18, also for lists, whose members each go by their type.
+ */
+function mayHaveHoles(set: NamedSet): boolean {
+  return set.type
+    .slice(set.type.indexOf(':') + 1)
+    .split(',')
+    .includes('net');
 }
 
 function packetPart(
@@ -361,24 +375,43 @@ function openVariable(part: PacketPart): OpenVariable | undefined {
 interface Lookup {
   readonly indexed: IndexedSet;
   readonly parts: readonly PacketPart[];
-  /** `--return-nomatch`: holes are what is looked for. */
+  /** Holes are what is looked for. */
   readonly wantsNomatch: boolean;
+  readonly state: State;
+  /** Name and text of the question whether an entry that may be gone is there. */
+  readonly occurrence: string;
+  readonly text: string;
 }
 
-/** Whether a packet with known parts is in the set; `undefined` when that hangs on entries that may be gone. */
-function lookUp(lookup: Lookup): boolean | undefined {
+/** Whether the packet is in the set, rank by rank: the first entry found decides, unless it may be gone. */
+function lookUp(lookup: Lookup): Answer {
   const possible = new Set<boolean>();
+  const settle = () =>
+    possible.size > 1 ? askVarying(lookup.state, lookup.occurrence, lookup.text) : possible.has(true);
   for (const rank of lookup.indexed.ranks) {
+    const blocking: Entry[] = [];
     for (const entry of candidates(rank, lookup.parts)) {
-      possible.add(entry.nomatch === lookup.wantsNomatch);
-      if (!entry.uncertain) return possible.size > 1 ? undefined : entry.nomatch === lookup.wantsNomatch;
+      const matches = entryMatches(entry, lookup);
+      if (typeof matches !== 'boolean') return matches;
+      if (matches) {
+        possible.add(entry.nomatch === lookup.wantsNomatch);
+        if (!entry.uncertain) return settle();
+        continue;
+      }
+      const blocks = networkBlocks(entry, lookup);
+      if (typeof blocks !== 'boolean') return blocks;
+      if (blocks) blocking.push(entry);
     }
+    if (blocking.length > 0) possible.add(false);
+    if (blocking.some((entry) => !entry.uncertain)) return settle();
   }
-  return possible.has(true) ? undefined : false;
+  possible.add(false);
+  return settle();
 }
 
-/** The entries of a rank that the packet matches. */
-function candidates(rank: Rank, parts: readonly PacketPart[]): Entry[] {
+/** The entries of a rank that the packet may match, as far as their single values tell. */
+function candidates(rank: Rank, parts: readonly PacketPart[]): readonly Entry[] {
+  if (parts.some(isOpen)) return entriesOf(rank);
   let key = '';
   for (const [i, part] of parts.entries()) {
     if (part.kind === 'value' && typeof part.value === 'bigint') {
@@ -388,30 +421,51 @@ function candidates(rank: Rank, parts: readonly PacketPart[]): Entry[] {
       key += ` ${part.protocol}:${typeof part.value === 'bigint' ? part.value : ''}`;
     }
   }
-  const matches = (entry: Entry) => entryMatches(entry, parts, undefined);
-  return [...(rank.exact.get(key) ?? []).filter(matches), ...rank.wide.filter(matches)];
+  const exact = rank.exact.get(key) ?? [];
+  return rank.wide.length === 0 ? exact : [...exact, ...rank.wide];
+}
+
+function entriesOf(rank: Rank): Entry[] {
+  return [...new Set([...rank.exact.values()].flat()), ...rank.wide];
 }
 
 /** Whether the packet matches an entry in every dimension but `except`. A missing value matches everything. */
-function entryMatches(entry: Entry, parts: readonly PacketPart[], except: number | undefined): boolean {
-  return entry.values.every((value, i) => {
-    const part = parts[i];
-    if (part === undefined) return false;
-    if (part.kind === 'port') {
-      if (value.kind !== 'port' || !hasProtocol(value.protocol, part.protocol)) return false;
-      return i === except || (typeof part.value === 'bigint' && isWithin(part.value, value.range));
-    }
-    if (i === except) return true;
-    if (part.kind === 'interface') {
-      return value.kind === 'interface' && interfaceMatches(part.name, value.name, value.prefix);
-    }
-    return (
-      part.kind === 'value' &&
-      value.kind === 'interval' &&
-      typeof part.value === 'bigint' &&
-      isWithin(part.value, value.range)
-    );
-  });
+function entryMatches(entry: Entry, lookup: Lookup, except?: number): Answer {
+  let undecided: Question | undefined;
+  for (const [i, value] of entry.values.entries()) {
+    const matches = valueMatches(value, lookup.parts[i]!, i === except, lookup);
+    if (matches === false) return false;
+    if (matches !== true) undecided ??= matches;
+  }
+  return undecided ?? true;
+}
+
+/** Whether a part of the packet matches one value of an entry. Of an ignored part only the protocol counts. */
+function valueMatches(value: SetValue, part: PacketPart, isIgnored: boolean, lookup: Lookup): Answer {
+  if (part.kind === 'interface') {
+    return value.kind === 'interface' && interfaceMatches(part.name, value.name, value.prefix);
+  }
+  if (part.kind === 'port') {
+    if (value.kind !== 'port' || !hasProtocol(value.protocol, part.protocol)) return false;
+  } else if (part.kind !== 'value' || value.kind !== 'interval') return false;
+  if (isIgnored) return true;
+  if (typeof part.value === 'bigint') return isWithin(part.value, value.range);
+  const width = part.kind === 'port' ? 16 : part.width;
+  return askValue(lookup.state, part.value, width, undefined, [value.range], lookup.text);
+}
+
+/**
+ * Whether an entry that the packet does not match ends the search all the same. In `hash:net,iface` the longest network
+ * that the address lies in does, whatever its interface. Source: linux ip_set_hash_gen.h, `multi`; seen on Linux 6.18.
+ */
+function networkBlocks(entry: Entry, lookup: Lookup): Answer {
+  if (!networksBlock(lookup.indexed.set)) return false;
+  const [network] = entry.values;
+  return network !== undefined && valueMatches(network, lookup.parts[0]!, false, lookup);
+}
+
+function networksBlock(set: NamedSet): boolean {
+  return set.type === 'hash:net,iface';
 }
 
 function isWithin(value: bigint, range: Interval): boolean {
@@ -428,53 +482,66 @@ function hasProtocol(wanted: number | undefined, protocol: bigint): boolean {
  * The same for a packet whose part at `at` is not known: the values of the variable are sorted into those with which
  * the packet is in the set, those with which it is not, and those where that hangs on an entry that may be gone.
  */
-function lookUpVariable(
-  lookup: Lookup,
-  at: number,
-  { variable, width }: OpenVariable,
-  ask: { readonly state: State; readonly occurrence: string; readonly text: string },
-): Answer {
-  const domain = domainOf(ask.state.knowledge, variable, width);
+function lookUpVariable(lookup: Lookup, at: number, { variable, width }: OpenVariable): Answer {
+  const { state, occurrence, text } = lookup;
+  const domain = domainOf(state.knowledge, variable, width);
   const { inside, uncertain } = sortValues(lookup, at, domain.intervals);
   for (const intervals of [uncertain, inside]) {
     const mayBe = !isEmptyDomain(keepWithin(domain, intervals));
     const mayNotBe = !isEmptyDomain(keepOutside(domain, intervals));
-    if (mayBe && mayNotBe) {
-      return { kind: 'range', variable, width, intervals, text: ask.text, failsWhen: false };
-    }
-    if (mayBe) return intervals === inside ? true : askVarying(ask.state, ask.occurrence, ask.text);
+    if (mayBe && mayNotBe) return { kind: 'range', variable, width, intervals, text, failsWhen: false };
+    if (mayBe) return intervals === inside ? true : askVarying(state, occurrence, text);
   }
   return false;
+}
+
+/** Values of a variable by what the ranks looked at so far make possible, and those that are settled. */
+interface SortedValues {
+  inside: readonly Interval[];
+  uncertain: readonly Interval[];
+  /** Not settled. In the set, or out of it, if an entry is there that may be gone. */
+  open: readonly Interval[];
+  maybeIn: readonly Interval[];
+  maybeOut: readonly Interval[];
 }
 
 function sortValues(
   lookup: Lookup,
   at: number,
   all: readonly Interval[],
-): { readonly inside: Interval[]; readonly uncertain: Interval[] } {
-  let open = [...all];
-  let inside: Interval[] = [];
-  let uncertain: Interval[] = [];
+): { readonly inside: readonly Interval[]; readonly uncertain: readonly Interval[] } {
+  const sorted: SortedValues = { inside: [], uncertain: [], open: all, maybeIn: [], maybeOut: [] };
   for (const rank of lookup.indexed.ranks) {
-    const entries = [...new Set([...rank.exact.values()].flat()), ...rank.wide].filter((entry) =>
-      entryMatches(entry, lookup.parts, at),
-    );
-    const cover = (wanted: (entry: Entry) => boolean): Interval[] =>
-      intersectIntervals(
-        open,
-        entries.filter(wanted).map((entry) => rangeOf(entry.values[at])),
-      );
-    uncertain = normalizeIntervals([...uncertain, ...cover((entry) => entry.uncertain)]);
-    inside = normalizeIntervals([
-      ...inside,
-      ...cover((entry) => entry.nomatch === lookup.wantsNomatch && !entry.uncertain),
-    ]);
-    open = subtractIntervals(
-      open,
-      cover(() => true),
-    );
+    const entries = entriesOf(rank);
+    const matching = new Set(entries.filter((entry) => entryMatches(entry, lookup, at) === true));
+    const blocking = networksBlock(lookup.indexed.set) ? entries : [...matching];
+    const isWanted = (entry: Entry) => entry.nomatch === lookup.wantsNomatch && matching.has(entry);
+    const cover = (of: readonly Entry[]): Interval[] => of.map((entry) => rangeOf(entry.values[at]));
+    const sure = blocking.filter((entry) => !entry.uncertain);
+    const unsure = blocking.filter((entry) => entry.uncertain);
+    allow(sorted, cover(unsure.filter(isWanted)), 'maybeIn');
+    allow(sorted, cover(unsure.filter((entry) => !isWanted(entry))), 'maybeOut');
+    settleValues(sorted, cover(sure.filter(isWanted)), true);
+    settleValues(sorted, cover(sure), false);
   }
-  return { inside: subtractIntervals(inside, uncertain), uncertain };
+  return { inside: sorted.inside, uncertain: normalizeIntervals([...sorted.uncertain, ...sorted.maybeIn]) };
+}
+
+/** An entry that may be gone makes an outcome possible for the values it covers. */
+function allow(sorted: SortedValues, values: readonly Interval[], outcome: 'maybeIn' | 'maybeOut'): void {
+  const unsettled = [...sorted.open, ...sorted.maybeIn, ...sorted.maybeOut];
+  sorted[outcome] = normalizeIntervals([...sorted[outcome], ...intersectIntervals(unsettled, values)]);
+}
+
+/** An entry that is there settles the values it covers that are not settled yet. */
+function settleValues(sorted: SortedValues, values: readonly Interval[], isIn: boolean): void {
+  const unsettled = [...sorted.open, ...sorted.maybeIn, ...sorted.maybeOut];
+  const now = intersectIntervals(unsettled, values);
+  const doubtful = intersectIntervals(now, isIn ? sorted.maybeOut : sorted.maybeIn);
+  sorted.uncertain = normalizeIntervals([...sorted.uncertain, ...doubtful]);
+  if (isIn) sorted.inside = normalizeIntervals([...sorted.inside, ...subtractIntervals(now, doubtful)]);
+  for (const name of ['open', 'maybeIn', 'maybeOut'] as const)
+    sorted[name] = subtractIntervals(sorted[name], now);
 }
 
 /** A missing value stands for every one. */

@@ -1,6 +1,6 @@
 import type { Nat, Packet } from '../model/index.ts';
 import { CT_STATE } from '../model/index.ts';
-import { addressBits, type Interval, PROTOCOLS_WITH_PORTS, single, subtractIntervals } from '../net/index.ts';
+import { addressBits, type Interval, PROTOCOLS_WITH_PORTS, single } from '../net/index.ts';
 import { isCtState } from './condition.ts';
 import {
   type Context,
@@ -8,6 +8,7 @@ import {
   domainOf,
   fieldValue,
   fieldWidth,
+  type Header,
   type State,
   withDomain,
   withField,
@@ -15,10 +16,12 @@ import {
 import {
   domainContains,
   fullMask,
+  keepOutside,
   keepWithin,
   rangeDomain,
   type Value,
   variableValue,
+  wholeVariable,
 } from './unknown-value.ts';
 
 /**
@@ -26,6 +29,7 @@ import {
  * executed before; only a connection has a mark and a NAT status.
  */
 export function trackConnection(state: State, packet: Packet): void {
+  state.original = withTuple(state.original, state.header);
   const ctState = isCtState(state.header, 'untracked') ? 'untracked' : packet.ctState;
   const hasConnection = ctState !== 'invalid' && ctState !== 'untracked';
   const isOld = ctState === 'established' || ctState === 'related';
@@ -37,6 +41,19 @@ export function trackConnection(state: State, packet: Packet): void {
   header = withField(header, 'ct-dnat', status(packet.ctDnat, 'ct-dnat'));
   header = withField(header, 'ct-snat', status(packet.ctSnat, 'ct-snat'));
   state.header = withField(header, 'ct-mark', hasConnection ? packet.ctMark : 0n);
+}
+
+/** What a connection is known by. */
+const TUPLE = ['saddr', 'daddr', 'protocol', 'sport', 'dport', 'icmp-type', 'icmp-code'] as const;
+
+/** `header` with the addresses, ports and protocol of `now`; the same object where these are equal. */
+function withTuple(header: Header, now: Header): Header {
+  let result = header;
+  for (const field of TUPLE) {
+    const value = fieldValue(now, field);
+    if (value !== fieldValue(result, field)) result = withField(result, field, value);
+  }
+  return result;
 }
 
 /**
@@ -52,7 +69,7 @@ export function newUnknown(
 ): Value {
   if (range.lo === range.hi) return range.lo;
   const used = new Set(
-    state.header.values.flatMap((value) =>
+    [...state.header.values, ...state.original.values].flatMap((value) =>
       typeof value === 'bigint' ? [] : value.terms.map((term) => term.variable),
     ),
   );
@@ -87,29 +104,31 @@ function translateSource(state: State, context: Context, nat: Nat): State {
     const range = nat.kind === 'masquerade' || nat.unknownTarget ? undefined : nat.addresses;
     state.header = withField(state.header, 'saddr', newUnknown(state, context, width, usable(range, width)));
   }
-  if (nat.ports !== undefined && hasPorts(state)) {
-    state.header = withField(state.header, 'sport', newUnknown(state, context, 16, usable(nat.ports, 16)));
-  }
+  const port = fieldValue(state.header, 'sport');
+  state.header = withField(state.header, 'sport', translatedPort(state, context, nat, port));
   state.header = withField(state.header, 'ct-snat', 1n);
   return state;
 }
 
 function translateDestination(state: State, context: Context, nat: Nat): readonly State[] {
-  const address = fieldValue(state.header, 'daddr');
-  const port = fieldValue(state.header, 'dport');
-  const newAddress = destination(state, context, nat, address);
-  state.header = withField(state.header, 'daddr', newAddress);
-  const newPort = destinationPort(state, context, nat, port);
-  state.header = withField(state.header, 'dport', newPort);
-  const width = fieldWidth('daddr', context.packet.version);
-  const addressChanged = differs(state, width, address, newAddress);
-  const portChanged = differs(state, 16, port, newPort);
-  if (addressChanged === true || portChanged === true) return [withDnat(state, 1n)];
-  if (addressChanged === false && portChanged === false) return [state];
-  if (nat.kind === 'dnat' && portChanged === false && typeof newAddress !== 'bigint') {
-    return splitByChange(state, context, width, address, newAddress.terms[0]!.variable);
+  const before = { daddr: fieldValue(state.header, 'daddr'), dport: fieldValue(state.header, 'dport') };
+  const daddr = destination(state, context, nat, before.daddr);
+  state.header = withField(state.header, 'daddr', daddr);
+  const dport = translatedPort(state, context, nat, before.dport);
+  state.header = withField(state.header, 'dport', dport);
+  const address = {
+    width: fieldWidth('daddr', context.packet.version),
+    before: before.daddr,
+    after: daddr,
+  };
+  const port = { width: 16, before: before.dport, after: dport };
+  // Whether a packet was sent to the very address that REDIRECT takes, the interface's own, is not told.
+  if (nat.kind === 'redirect' && context.way.hook !== 'output') {
+    return splitByChange(state, context, [port]).map((next) =>
+      fieldValue(next.header, 'ct-dnat') === 1n ? next : withUnknownDnat(next, context),
+    );
   }
-  return [withDnat(state, newUnknown(state, context, 1, anything(1)))];
+  return splitByChange(state, context, [address, port]);
 }
 
 /** The address that a packet sent to itself is redirected to. */
@@ -129,10 +148,12 @@ function destination(state: State, context: Context, nat: Nat, address: Value): 
     : newUnknown(state, context, width, usable(nat.addresses, width));
 }
 
-function destinationPort(state: State, context: Context, nat: Nat, port: Value): Value {
+/** A port that lies in the range stays: seen on Linux 6.18 for SNAT, MASQUERADE, DNAT and REDIRECT. */
+function translatedPort(state: State, context: Context, nat: Nat, port: Value): Value {
   if (nat.ports === undefined || !hasPorts(state)) return port;
   const range = usable(nat.ports, 16);
-  if (typeof port === 'bigint' && range.lo <= port && port <= range.hi) return port;
+  const stays = typeof port === 'bigint' && range.lo <= port && port <= range.hi && nat.portMoves !== true;
+  if (stays) return port;
   return newUnknown(state, context, 16, range);
 }
 
@@ -161,19 +182,35 @@ function withDnat(state: State, value: Value): State {
   return state;
 }
 
-/** Two states: the variable is the address before, or it is another and the connection's destination has changed. */
-function splitByChange(
-  state: State,
-  context: Context,
-  width: number,
-  address: Value,
-  variable: string,
-): readonly State[] {
-  if (typeof address !== 'bigint') return [withDnat(state, newUnknown(state, context, 1, anything(1)))];
+function withUnknownDnat(state: State, context: Context): State {
+  return withDnat(state, newUnknown(state, context, 1, anything(1)));
+}
+
+/** A field that a translation sets. */
+interface Change {
+  readonly width: number;
+  readonly before: Value;
+  readonly after: Value;
+}
+
+/** The state with `ct-dnat` set if a field has really changed: where that depends on an unknown, one state for each case. */
+function splitByChange(state: State, context: Context, changes: readonly Change[]): readonly State[] {
+  const open: Change[] = [];
+  for (const change of changes) {
+    const changed = differs(state, change.width, change.before, change.after);
+    if (changed === true) return [withDnat(state, 1n)];
+    if (changed === undefined) open.push(change);
+  }
+  const [first, ...others] = open;
+  if (first === undefined) return [state];
+  const { width, before, after } = first;
+  const variable = typeof after === 'bigint' ? undefined : wholeVariable(after, width);
+  // Two unknown values: whether they are equal is not followed.
+  if (typeof before !== 'bigint' || variable === undefined) return [withUnknownDnat(state, context)];
   const same = copyState(state);
   const domain = domainOf(state.knowledge, variable, width);
-  const others = subtractIntervals(domain.intervals, [single(address)]);
-  same.knowledge = withDomain(state.knowledge, context, variable, keepWithin(domain, [single(address)]));
-  state.knowledge = withDomain(state.knowledge, context, variable, keepWithin(domain, others));
-  return [same, withDnat(state, 1n)];
+  const value = [single(before)];
+  same.knowledge = withDomain(state.knowledge, context, variable, keepWithin(domain, value));
+  state.knowledge = withDomain(state.knowledge, context, variable, keepOutside(domain, value));
+  return [...splitByChange(same, context, others), withDnat(state, 1n)];
 }

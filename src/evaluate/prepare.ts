@@ -2,23 +2,21 @@ import type {
   BaseChain,
   Chain,
   Condition,
-  FieldName,
   Hook,
   PacketHook,
   PathStep,
   Rule,
   Ruleset,
-  Statement,
   Table,
 } from '../model/index.ts';
 import type { IpVersion } from '../net/index.ts';
 import { type Compiler, compileCondition, conjunction, type Test } from './condition.ts';
+import { tracksConnections } from './connection-tracking.ts';
+import { markJumpLoops } from './jump-loops.ts';
 import { indexNamedSets } from './named-set.ts';
 
 /** A ruleset made ready for many packets. */
 export interface PreparedRuleset {
-  /** Whether something makes the kernel track connections; without it nat chains do not run. */
-  readonly tracksConnections: boolean;
   readonly ways: ReadonlyMap<string, Way>;
 }
 
@@ -26,12 +24,16 @@ export interface PreparedRuleset {
 export interface Way {
   readonly hook: PacketHook;
   readonly stages: readonly Stage[];
+  /** Whether something makes the kernel track connections of this IP version; without it nat chains do not run. */
+  readonly tracksConnections: boolean;
   /** Deterministic predicates that are asked at most once on the whole way, so that answers need no memory. */
   readonly askedOnce: ReadonlySet<string>;
 }
 
 export type Stage =
   | { readonly kind: 'conntrack' }
+  /** Where a packet that is passed on loses one hop. */
+  | { readonly kind: 'routing' }
   | {
       readonly kind: 'chain';
       readonly hook: Hook;
@@ -53,8 +55,10 @@ export interface PreparedChain {
 export interface PreparedRule {
   readonly rule: Rule;
   readonly matches: Test;
-  /** The chain of a jump or goto; `undefined` when there is none of that name, or the verdict is another. */
-  readonly target: PreparedChain | undefined;
+  /** The chain of a jump or goto that can be followed. */
+  target: PreparedChain | undefined;
+  /** Why the jump or goto cannot be followed. */
+  problem: string | undefined;
   /** Matching changes neither the packet nor its way: whether it does need not be known. */
   inert: boolean;
 }
@@ -76,12 +80,13 @@ export function prepareRuleset(ruleset: Ruleset): PreparedRuleset {
     .flatMap((table) => prepareTable(table, compiler, nextChain))
     .filter((prepared) => prepared.chain.base !== undefined);
   const ways = new Map<string, Way>();
-  for (const hook of ['input', 'forward', 'output'] as const) {
-    for (const version of [4, 6] as const) {
-      ways.set(`${hook} ${version}`, prepareWay(bases, hook, version));
+  for (const version of [4, 6] as const) {
+    const tracked = tracksConnections(ruleset, version);
+    for (const hook of ['input', 'forward', 'output'] as const) {
+      ways.set(`${hook} ${version}`, prepareWay(bases, hook, version, tracked));
     }
   }
-  return { tracksConnections: needsConnectionTracking(ruleset), ways };
+  return { ways };
 }
 
 /** Prepares all chains of a table. Of two chains with one name, jumps lead to the first. */
@@ -94,17 +99,19 @@ function prepareTable(table: Table, compiler: Compiler, nextChain: () => number)
   for (const prepared of chains) {
     for (const rule of prepared.chain.rules) {
       const { verdict } = rule;
-      const jumps = verdict.kind === 'jump' || verdict.kind === 'goto';
+      const target = verdict.kind === 'jump' || verdict.kind === 'goto' ? verdict.chain : undefined;
       prepared.rules.push({
         rule,
         matches: conjunction(
           rule.matches.map((match) => compileCondition(match.condition, match.text, compiler)),
         ),
-        target: jumps ? byName.get(verdict.chain) : undefined,
+        target: target === undefined ? undefined : byName.get(target),
+        problem: target === undefined || byName.has(target) ? undefined : `missing chain ${target}`,
         inert: false,
       });
     }
   }
+  markJumpLoops(chains);
   markInertRules(chains);
   return chains;
 }
@@ -116,7 +123,7 @@ function markInertRules(chains: readonly PreparedChain[]): void {
     rule.rule.statements.every((statement) => statement.kind === 'no-effect') &&
     (verdicts.includes(rule.rule.verdict.kind) ||
       (rule.target !== undefined && inertChains.has(rule.target)));
-  // Callers become inert after the chains they call; chains in a loop, or above one, never do.
+  // Callers become inert after the chains they call.
   const waiting = new Map<PreparedChain, Set<PreparedChain>>();
   for (const chain of chains) {
     for (const { target } of chain.rules) {
@@ -144,10 +151,16 @@ const HOOKS_ON_WAY: Readonly<Record<PacketHook, readonly Hook[]>> = {
   output: ['output', 'postrouting'],
 };
 
-function prepareWay(bases: readonly PreparedChain[], way: PacketHook, version: IpVersion): Way {
+function prepareWay(
+  bases: readonly PreparedChain[],
+  way: PacketHook,
+  version: IpVersion,
+  tracked: boolean,
+): Way {
   const families = version === 4 ? ['ip', 'inet'] : ['ip6', 'inet'];
   const stages: Stage[] = [];
   for (const hook of HOOKS_ON_WAY[way]) {
+    if (hook === 'forward') stages.push({ kind: 'routing' });
     const chains = bases
       .flatMap((chain, registered) => {
         const base = chain.chain.base;
@@ -172,7 +185,7 @@ function prepareWay(bases: readonly PreparedChain[], way: PacketHook, version: I
       stages.push(...chains);
     }
   }
-  return { hook: way, stages, askedOnce: predicatesAskedOnce(stages) };
+  return { hook: way, stages, tracksConnections: tracked, askedOnce: predicatesAskedOnce(stages) };
 }
 
 /** How often each deterministic predicate may be asked: 1, or 2 for more. */
@@ -197,7 +210,7 @@ function addCounts(total: Map<string, number>, more: AskCounts): void {
 /** Deeper than any walk goes, so that hostile input cannot exhaust the stack here. */
 const MAX_COUNT_DEPTH = 64;
 
-/** Counts for one walk through a chain and those it calls; `undefined` when they call each other in a loop. */
+/** Counts for one walk through a chain and those it calls; `undefined` when they are nested too deep. */
 function countAsks(
   chain: PreparedChain,
   known: Map<PreparedChain, AskCounts>,
@@ -205,7 +218,7 @@ function countAsks(
 ): AskCounts | undefined {
   const before = known.get(chain);
   if (before !== undefined) return before;
-  if (above.includes(chain) || above.length > MAX_COUNT_DEPTH) return undefined;
+  if (above.length > MAX_COUNT_DEPTH) return undefined;
   const total = new Map<string, number>();
   for (const { rule, target, inert } of chain.rules) {
     // Of a rule that does nothing it is never asked whether it matches.
@@ -236,58 +249,6 @@ function deterministicTexts(condition: Condition): readonly string[] {
       return [condition.text];
     default:
       return [];
-  }
-}
-
-/** Fields that exist only while connections are tracked. */
-const CONNECTION_FIELDS: readonly FieldName[] = ['ct-state', 'ct-mark', 'ct-dnat', 'ct-snat'];
-
-/** Matches and targets that make the kernel track connections, in the text of something that is not modelled. */
-const CONNECTION_WORDS = /\b(conntrack|state|connmark|helper|connlimit|connbytes)\b/;
-
-function needsConnectionTracking(ruleset: Ruleset): boolean {
-  return ruleset.tables.some((table) =>
-    table.chains.some((chain) => chain.rules.some(ruleNeedsConnectionTracking)),
-  );
-}
-
-function ruleNeedsConnectionTracking(rule: Rule): boolean {
-  const { verdict } = rule;
-  if (verdict.kind === 'nat') return true;
-  return (
-    (verdict.kind === 'unknown' && CONNECTION_WORDS.test(verdict.text)) ||
-    rule.statements.some(statementNeedsConnectionTracking) ||
-    rule.matches.some((match) => conditionNeedsConnectionTracking(match.condition))
-  );
-}
-
-function statementNeedsConnectionTracking(statement: Statement): boolean {
-  switch (statement.kind) {
-    case 'set-field':
-    case 'unknown-field':
-      return CONNECTION_FIELDS.includes(statement.field);
-    case 'copy-field':
-      return statement.field === 'ct-mark' || statement.from === 'ct-mark';
-    default:
-      return false;
-  }
-}
-
-function conditionNeedsConnectionTracking(condition: Condition): boolean {
-  switch (condition.kind) {
-    case 'all':
-    case 'any':
-      return condition.of.some(conditionNeedsConnectionTracking);
-    case 'not':
-      return conditionNeedsConnectionTracking(condition.of);
-    case 'field':
-      return CONNECTION_FIELDS.includes(condition.field);
-    case 'original':
-      return true;
-    case 'unknown':
-      return CONNECTION_WORDS.test(condition.text);
-    default:
-      return false;
   }
 }
 

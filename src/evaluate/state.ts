@@ -1,7 +1,7 @@
 import type { FieldName, Packet } from '../model/index.ts';
 import { CT_STATE, FIELD_BITS } from '../model/index.ts';
 import { addressBits, type Interval, type IpVersion } from '../net/index.ts';
-import type { PreparedChain, PreparedRuleset, Way } from './prepare.ts';
+import type { PreparedChain, Way } from './prepare.ts';
 import {
   type Domain,
   domainKey,
@@ -10,6 +10,7 @@ import {
   isEmptyDomain,
   keepOutside,
   keepWithin,
+  rangeDomain,
   type Value,
   valueKey,
   variableValue,
@@ -125,6 +126,8 @@ export interface State {
   /** Chains entered, the current one last. Empty between two base chains. */
   frames: Frame[];
   header: Header;
+  /** The packet as connection tracking saw it, or, before that, as it arrived: the connection's original tuple. */
+  original: Header;
   knowledge: Knowledge;
   /** Answers that hold for the present evaluation of the present rule only. */
   local: ReadonlyMap<string, boolean>;
@@ -138,11 +141,8 @@ export interface State {
 
 /** What stays the same during one evaluation. */
 export interface Context {
-  readonly prepared: PreparedRuleset;
   readonly way: Way;
   readonly packet: Packet;
-  /** The packet as it arrived. */
-  readonly arriving: Header;
   /** Numbers of everything known so far: the number of what was known before and one more fact, to its own. */
   readonly facts: Map<string, number>;
   /** Rules that may still be looked at before the evaluation gives up. */
@@ -154,13 +154,23 @@ export function copyState(state: State): State {
   return { ...state, frames: state.frames.map((frame) => ({ ...frame })) };
 }
 
+/**
+ * What is known of a packet at the start. A packet that is forwarded has more than one hop left, or it would not be
+ * asked about there.
+ */
+function startKnowledge(packet: Packet): Knowledge {
+  if (packet.hook !== 'forward' || packet.ttl !== undefined) return NOTHING_KNOWN;
+  return { truths: new Map(), domains: new Map([['ttl', rangeDomain({ lo: 2n, hi: 255n })]]), id: 0 };
+}
+
 /** The state of a packet that has met no chain yet. */
-export function startState(arriving: Header): State {
+export function startState(arriving: Header, packet: Packet): State {
   return {
     stage: 0,
     frames: [],
     header: arriving,
-    knowledge: NOTHING_KNOWN,
+    original: arriving,
+    knowledge: startKnowledge(packet),
     local: NO_ANSWERS,
     translatedIn: undefined,
     redirected: false,
@@ -300,6 +310,7 @@ export function stateKey(state: State): string {
     state.translatedIn ?? '',
     state.redirected ? 'redirected' : '',
     headerKey(state.header),
+    headerKey(state.original),
     state.knowledge.id,
     ...local,
   ].join('\n');

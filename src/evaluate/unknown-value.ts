@@ -208,6 +208,23 @@ function testBits(
   throw new Error(`unknown value: no variable has the undecided bit ${bit}`);
 }
 
+/** The number that an unknown value is bound to be by what is known of its variables; `undefined` when it may be several. */
+export function onlyValue(value: UnknownValue, domainOf: (variable: string) => Domain): bigint | undefined {
+  let number = value.xor;
+  for (const { variable, and } of value.terms) {
+    let domain = domainOf(variable);
+    for (let rest = and & ~domain.mask; rest !== 0n; rest &= rest - 1n) {
+      const bit = rest & -rest;
+      const set = fixBit(domain, bit, true);
+      const clear = fixBit(domain, bit, false);
+      if (!isEmptyDomain(set) && !isEmptyDomain(clear)) return undefined;
+      domain = isEmptyDomain(set) ? clear : set;
+    }
+    number ^= domain.bits & and;
+  }
+  return number;
+}
+
 /** Text that is equal for equal values. */
 export function valueKey(value: Value): string {
   if (typeof value === 'bigint') return value.toString(36);

@@ -1,7 +1,7 @@
 import { CT_STATE, type PathStep, type Statement } from '../model/index.ts';
 import { type Answer, isCtState } from './condition.ts';
 import { anything, newUnknown, trackConnection, translate } from './nat.ts';
-import { type PreparedChain, type PreparedRule, policyStep, ruleStep, type Stage } from './prepare.ts';
+import { type PreparedRule, policyStep, ruleStep, type Stage } from './prepare.ts';
 import {
   answer,
   type Context,
@@ -14,6 +14,7 @@ import {
   type State,
   withField,
 } from './state.ts';
+import { loseHop, UNTOLD_TTL } from './time-to-live.ts';
 import { assignBits, exclusiveOr } from './unknown-value.ts';
 
 /** One step of a walk. `sure` is false for a rule of which it is not known whether it matches. */
@@ -33,7 +34,7 @@ export type Halt =
   | { readonly kind: 'fork'; readonly text: string; readonly states: readonly State[] };
 
 /**
- * Chains may be nested this deep, base chain included; deeper jumps count as a loop. No real export comes near it:
+ * Chains may be nested this deep, base chain included; what a deeper jump does is unknown. No real export comes near it:
  * iptables-nft refuses more than 15 below a base chain, iptables-legacy loads and follows 40 and sets no limit
  * (both seen on Linux 6.18 with iptables 1.8.9).
  */
@@ -49,6 +50,12 @@ export function walk(state: State, context: Context, steps: WalkStep[]): Halt {
     if (stage === undefined) return { kind: 'ended', verdict: 'accept' };
     if (stage.kind === 'conntrack') {
       trackConnection(state, context.packet);
+      state.stage++;
+      continue;
+    }
+    if (stage.kind === 'routing') {
+      const question = loseHop(state, context);
+      if (question !== undefined) return forkByQuestion(state, context, question);
       state.stage++;
       continue;
     }
@@ -68,7 +75,7 @@ export function walk(state: State, context: Context, steps: WalkStep[]): Halt {
 /** Whether a base chain sees the packet. A nat chain sees the first packet of a connection, until one translates it. */
 function runs(stage: ChainStage, state: State, context: Context): boolean {
   if (stage.base.type !== 'nat') return true;
-  if (!context.prepared.tracksConnections || state.translatedIn === stage.hook) return false;
+  if (!context.way.tracksConnections || state.translatedIn === stage.hook) return false;
   return isCtState(state.header, 'new');
 }
 
@@ -154,9 +161,10 @@ function applyRule(prepared: PreparedRule, frame: Frame, place: Place): Halt | u
       return undefined;
     case 'jump':
     case 'goto': {
-      const problem = jumpProblem(state, verdict.chain, prepared.target);
+      const problem = jumpProblem(state, prepared);
       record(problem === undefined ? `${verdict.kind} ${verdict.chain}` : 'unknown');
-      if (problem !== undefined || prepared.target === undefined) return forkFreely(state, problem ?? '');
+      if (problem !== undefined || prepared.target === undefined)
+        return forkFreely(state, problem ?? rule.text);
       // After a goto the caller has nothing left to do: its end comes next, for a base chain its policy.
       if (verdict.kind === 'goto') frame.next = frame.chain.rules.length;
       state.frames.push({ chain: prepared.target, next: 0 });
@@ -181,10 +189,9 @@ function assertNever(value: never): never {
 }
 
 /** Why a jump cannot be followed; `undefined` when it can. */
-function jumpProblem(state: State, name: string, target: PreparedChain | undefined): string | undefined {
-  if (target === undefined) return `missing chain ${name}`;
-  const isLoop = state.frames.some((frame) => frame.chain === target);
-  return isLoop || state.frames.length >= MAX_JUMP_DEPTH ? `jump loop at ${name}` : undefined;
+function jumpProblem(state: State, { target, problem }: PreparedRule): string | undefined {
+  if (problem !== undefined || target === undefined) return problem;
+  return state.frames.length >= MAX_JUMP_DEPTH ? `jumps nested too deep at ${target.chain.name}` : undefined;
 }
 
 /** The walk goes on with the next rule, or ends the base chain, or the packet is dropped. */
@@ -250,7 +257,8 @@ function execute(statement: Statement, state: State, context: Context): void {
     case 'unknown-field': {
       if (statement.field === 'ct-mark' && !hasConnection(state)) return;
       const width = fieldWidth(statement.field, context.packet.version);
-      const value = newUnknown(state, context, width, anything(width));
+      const range = statement.field === 'ttl' ? UNTOLD_TTL : anything(width);
+      const value = newUnknown(state, context, width, range);
       state.header = withField(state.header, statement.field, value);
       return;
     }

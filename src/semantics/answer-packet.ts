@@ -1,5 +1,5 @@
 import { CT_STATE, type Packet, type PacketAnswer } from '../model/index.ts';
-import { PROTOCOLS_WITH_PORTS } from '../net/index.ts';
+import { interval, PROTOCOLS_WITH_PORTS } from '../net/index.ts';
 import type { Header, PacketSet } from '../packet-set/index.ts';
 import type { HostSpace } from './host-space.ts';
 import { deliveredBits, type PathAnalysis } from './packet-path.ts';
@@ -55,12 +55,17 @@ export function answerPacket(host: HostSpace, analysis: PathAnalysis, packet: Pa
   const header = headerOf(packet);
   const left = space.restrict(analysis.acceptedPackets, header);
   const arrived = { daddr: packet.daddr, dport: packet.dport };
-  if (space.isEmpty(left)) {
-    const rejected = space.isFull(space.restrict(analysis.rejected, header));
+  // A packet whose hops are not told has some left when it is asked about on the forward path.
+  const alive =
+    packet.hook === 'forward' && packet.ttl === undefined
+      ? space.inIntervals(space.bits('ttl'), [interval(2, 255)])
+      : space.full;
+  if (!space.intersects(left, alive)) {
+    const rejected = space.includes(space.restrict(analysis.rejected, header), alive);
     return { verdict: rejected ? 'reject' : 'drop', delivered: arrived, unknowns: [], missingFields: [] };
   }
   const delivered = deliveredTo(host, analysis, packet, header);
-  if (space.isFull(left)) return { verdict: 'accept', delivered, unknowns: [], missingFields: [] };
+  if (space.includes(left, alive)) return { verdict: 'accept', delivered, unknowns: [], missingFields: [] };
   return {
     verdict: 'unknown',
     delivered,
@@ -69,7 +74,7 @@ export function answerPacket(host: HostSpace, analysis: PathAnalysis, packet: Pa
   };
 }
 
-/** Destination after NAT where every accepting environment agrees on a known value; `undefined` elsewhere. */
+/** Destination after NAT where every accepting environment and valuation agrees on a known value; `undefined` elsewhere. */
 function deliveredTo(
   host: HostSpace,
   analysis: PathAnalysis,
@@ -78,28 +83,35 @@ function deliveredTo(
 ): PacketAnswer['delivered'] {
   const { space } = host;
   const hasPorts = PROTOCOLS_WITH_PORTS.includes(packet.protocol);
-  let daddr: bigint | undefined;
-  let dport: bigint | undefined;
-  let first = true;
-  for (const { environment, set } of analysis.accepted.values()) {
-    if (space.isEmpty(space.restrict(set, header))) continue;
+  const places = [...analysis.accepted.values()].flatMap(({ environment, set }) => {
+    const accepting = space.restrict(set, header);
+    if (space.isEmpty(accepting)) return [];
     const bits = deliveredBits(host, environment, analysis.version);
-    const to = bits.redirected ? undefined : constantOf(host, bits.daddr, header);
-    const port = hasPorts ? constantOf(host, bits.dport, header) : undefined;
-    daddr = first || daddr === to ? to : undefined;
-    dport = first || dport === port ? port : undefined;
-    first = false;
-  }
-  return { daddr, dport: dport === undefined ? undefined : Number(dport) };
+    return {
+      daddr: bits.redirected ? undefined : constantOf(host, bits.daddr, header, accepting),
+      dport: hasPorts ? constantOf(host, bits.dport, header, accepting) : undefined,
+    };
+  });
+  const same = (field: 'daddr' | 'dport') =>
+    places.every((place) => place[field] === places[0]?.[field]) ? places[0]?.[field] : undefined;
+  const dport = same('dport');
+  return { daddr: same('daddr'), dport: dport === undefined ? undefined : Number(dport) };
 }
 
-/** The number formed by bit functions for one packet, or `undefined` when an unknown takes part in it. */
-function constantOf(host: HostSpace, bits: readonly PacketSet[], header: Header): bigint | undefined {
+/** The number formed by bit functions for one packet where it is accepted, or `undefined` when it depends on an unknown. */
+function constantOf(
+  host: HostSpace,
+  bits: readonly PacketSet[],
+  header: Header,
+  accepting: PacketSet,
+): bigint | undefined {
+  const { space } = host;
   let value = 0n;
   for (const bit of bits) {
-    const known = host.space.restrict(bit, header);
-    if (!host.space.isEmpty(known) && !host.space.isFull(known)) return undefined;
-    value = (value << 1n) | (host.space.isFull(known) ? 1n : 0n);
+    const known = space.restrict(bit, header);
+    const isOne = space.includes(known, accepting);
+    if (!isOne && space.intersects(known, accepting)) return undefined;
+    value = (value << 1n) | (isOne ? 1n : 0n);
   }
   return value;
 }

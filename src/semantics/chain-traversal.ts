@@ -1,14 +1,22 @@
-import type { Chain, Condition, Rule, Table } from '../model/index.ts';
-import type { PacketSet } from '../packet-set/index.ts';
+import type { Chain, Nat, Rule, Table, Verdict } from '../model/index.ts';
+import { type PacketSet, PacketSetBudgetError } from '../packet-set/index.ts';
+import { type ChainIndex, hasEffect, matters } from './chain-index.ts';
+import { condense } from './condense.ts';
 import { conditionSet } from './condition-set.ts';
 import type { Environment } from './environment.ts';
 import type { HostSpace } from './host-space.ts';
 import type { Place } from './place.ts';
-import { afterNat, afterStatement, hasEffect } from './statement-effect.ts';
 import { type State, StateBuilder } from './state.ts';
+import { afterNat, afterStatement } from './statement-effect.ts';
 
 /** More nested jumps than this are refused; the kernel allows 16 (nft) or as many as there are chains (legacy). */
 const DEEPEST_JUMP = 1500;
+
+/**
+ * Rules that may be visited on one way through a host, each as often as there are environments and traversals of its chain. Real
+ * rule sets take some thousand; a visit is remembered and takes about 100 bytes.
+ */
+export const MOST_VISITS = 3_000_000;
 
 /** A rule met by packets of one environment: which of them reach it, and which of those match. */
 export interface RuleVisit {
@@ -60,6 +68,46 @@ export interface ChainTrouble {
   readonly chain: string;
 }
 
+/** Rule visits that one way through a host may still take. */
+export interface VisitBudget {
+  left: number;
+}
+
+/**
+ * Unknowns of one chain. They serve all packets that pass the chain for the first time, in whatever environment; packets that have been
+ * there need another scope.
+ */
+interface Scope {
+  readonly name: string;
+  entered: PacketSet;
+  /** By environment. */
+  readonly summaries: Map<string, ChainSummary>;
+}
+
+/** The latest scopes of a chain are looked through for one that the packets have not been in: so many. */
+const SCOPES_TRIED = 8;
+
+/** One traversal of a chain under way. */
+interface Pass {
+  readonly chain: Chain;
+  readonly scope: string;
+  readonly visits: RuleVisit[];
+  readonly decisions: LocalDecision[];
+  readonly accepted: StateBuilder;
+  readonly ended: StateBuilder;
+  dropped: PacketSet;
+  rejected: PacketSet;
+  /** Packets that go on with the rule after the present one. */
+  next: StateBuilder;
+}
+
+/** The packets that match one rule in one environment, and what its statements have made of them. */
+interface Hit {
+  readonly rule: Rule;
+  readonly set: PacketSet;
+  readonly after: Environment;
+}
+
 /** Traverses the chains of one table for one kind of base chain, at one place. */
 export class ChainTraversal {
   readonly #host: HostSpace;
@@ -67,152 +115,119 @@ export class ChainTraversal {
   readonly #table: Table;
   readonly #tracked: boolean;
   readonly #natChain: boolean;
-  readonly #chains: ReadonlyMap<string, Chain>;
-  readonly #summaries = new Map<string, ChainSummary>();
-  readonly #underWay = new Set<string>();
-  readonly #varying: ReadonlySet<string>;
+  readonly #index: ChainIndex;
+  readonly #budget: VisitBudget;
+  readonly #scopes = new Map<Chain, Scope[]>();
+  #depth = 0;
   readonly troubles: ChainTrouble[] = [];
 
   /** `tracked`: the base chain runs after connection tracking. `natChain`: NAT verdicts have effect. */
-  constructor(host: HostSpace, place: Place, table: Table, tracked: boolean, natChain: boolean) {
+  constructor(
+    host: HostSpace,
+    place: Place,
+    table: Table,
+    tracked: boolean,
+    natChain: boolean,
+    budget: VisitBudget,
+  ) {
     this.#host = host;
     this.#place = place;
     this.#table = table;
     this.#tracked = tracked;
     this.#natChain = natChain;
-    this.#chains = new Map(table.chains.map((c) => [c.name, c]));
-    this.#varying = chainsWithFreshUnknowns(table, host);
+    this.#index = host.chainIndex(table);
+    this.#budget = budget;
   }
 
   /**
-   * Summary of a chain entered in `environment`. Memoized, but for chains with varying predicates: a packet that passes
-   * such a chain twice meets a fresh truth value each time.
+   * Summary of a chain entered in `environment` by the packets `entering`. A packet that passes a chain with varying predicates twice
+   * meets a fresh truth value each time: such a chain is traversed anew for packets that have been there, while
+   * packets that have not share its unknowns. All other chains are traversed once for each environment.
    */
-  summarize(chain: Chain, environment: Environment): ChainSummary {
-    const key = `${chain.name}\n${environment.key}`;
-    const known = this.#summaries.get(key);
-    if (known !== undefined) return known;
-    this.#underWay.add(chain.name);
-    const summary = this.#traverse(chain, environment);
-    this.#underWay.delete(chain.name);
-    if (!this.#varying.has(chain.name)) this.#summaries.set(key, summary);
-    return summary;
+  summarize(chain: Chain, environment: Environment, entering: PacketSet): ChainSummary {
+    const scope = this.#scopeFor(chain, entering);
+    return entryOf(scope.summaries, environment.key, () => this.#traverse(chain, environment, scope.name));
   }
 
-  #traverse(chain: Chain, entry: Environment): ChainSummary {
+  #scopeFor(chain: Chain, entering: PacketSet): Scope {
     const { space } = this.#host;
-    const visits: RuleVisit[] = [];
-    const decisions: LocalDecision[] = [];
-    const accepted = new StateBuilder(space);
-    const ended = new StateBuilder(space);
-    let dropped = space.empty;
-    let rejected = space.empty;
-    let remaining = new Map<string, { environment: Environment; set: PacketSet }>([
-      [entry.key, { environment: entry, set: space.version(this.#place.version) }],
-    ]);
+    const scopes = entryOf(this.#scopes, chain, (): Scope[] => []);
+    const isFree = ({ entered }: Scope) =>
+      !this.#index.hasFreshUnknowns(chain) || !space.intersects(entered, entering);
+    let scope = scopes.slice(-SCOPES_TRIED).find(isFree);
+    if (scope === undefined) {
+      scope = { name: this.#host.newScope(), entered: space.empty, summaries: new Map() };
+      scopes.push(scope);
+    }
+    if (this.#index.hasFreshUnknowns(chain)) scope.entered = space.union(scope.entered, entering);
+    return scope;
+  }
 
-    chain.rules.forEach((rule, index) => {
-      const next = new StateBuilder(space);
-      for (const { environment, set: reach } of remaining.values()) {
-        if (!matters(rule)) {
-          visits.push({ rule, index, environment, reach, match: undefined, hit: undefined, callee: undefined });
-          next.add(environment, reach);
-          continue;
-        }
-        const match = this.#match(rule, environment);
-        const hit = space.intersect(reach, match);
-        const after = space.isEmpty(hit) ? environment : this.#afterStatements(rule, environment);
-        let callee: ChainSummary | undefined;
-        next.add(environment, space.minus(reach, match));
-        const decide = (verdict: LocalDecision['verdict'], set: PacketSet, leaving: Environment) => {
-          if (space.isEmpty(set)) return;
-          decisions.push({ rule, verdict, environment: leaving, set });
-          if (verdict === 'accept') accepted.add(leaving, set);
-          else if (verdict === 'drop') dropped = space.union(dropped, set);
-          else rejected = space.union(rejected, set);
-        };
-        const undecided = (text: string, mayGoOn: boolean) => {
-          if (space.isEmpty(hit)) return;
-          const accepts = this.#host.varying(text);
-          decide('accept', space.intersect(hit, accepts), after);
-          const stops = mayGoOn ? space.minus(this.#host.varying(text), accepts) : space.complement(accepts);
-          decide('drop', space.intersect(hit, stops), after);
-          next.add(after, space.minus(hit, space.union(accepts, stops)));
-        };
-        const { verdict } = rule;
-        switch (verdict.kind) {
-          case 'accept':
-          case 'drop':
-          case 'reject':
-            decide(verdict.kind, hit, after);
-            break;
-          case 'continue':
-            next.add(after, hit);
-            break;
-          case 'return':
-            ended.add(after, hit);
-            break;
-          case 'nat':
-            if (!this.#natChain) undecided(rule.text, true);
-            else if (!space.isEmpty(hit)) {
-              for (const { within, environment: to } of afterNat(this.#host, this.#place, after, verdict.nat, rule.text)) {
-                decide('accept', space.intersect(hit, within), to.withNote('nat', rule.text));
-              }
-            }
-            break;
-          case 'queue':
-            undecided(verdict.text, false);
-            break;
-          case 'unknown':
-            undecided(verdict.text, true);
-            break;
-          case 'jump':
-          case 'goto': {
-            if (space.isEmpty(hit)) break;
-            callee = this.#call(verdict.chain, after);
-            if (callee === undefined) {
-              undecided(rule.text, true);
-              break;
-            }
-            accepted.addWithin(callee.accepted, hit);
-            dropped = space.union(dropped, space.intersect(hit, callee.dropped));
-            rejected = space.union(rejected, space.intersect(hit, callee.rejected));
-            (verdict.kind === 'jump' ? next : ended).addWithin(callee.ended, hit);
-            break;
-          }
-        }
-        visits.push({ rule, index, environment, reach, match, hit, callee });
+  #traverse(chain: Chain, entry: Environment, scope: string): ChainSummary {
+    const { space } = this.#host;
+    const { version } = this.#place;
+    const pass: Pass = {
+      chain,
+      scope,
+      visits: [],
+      decisions: [],
+      accepted: new StateBuilder(space),
+      ended: new StateBuilder(space),
+      dropped: space.empty,
+      rejected: space.empty,
+      next: new StateBuilder(space),
+    };
+    pass.next.add(entry, space.version(version));
+    this.#depth++;
+    for (const [index, rule] of chain.rules.entries()) {
+      const remaining = condense(this.#host, pass.next.build(), version);
+      pass.next = new StateBuilder(space);
+      // Nothing comes here any more. The rule is visited all the same, to be known as one that nothing reaches.
+      const visited = remaining.size > 0 ? remaining.values() : [{ environment: entry, set: space.empty }];
+      for (const { environment, set } of visited) {
+        this.#host.withinScope(`${scope}.${index}`, () => this.#visit(pass, rule, index, environment, set));
       }
-      remaining = new Map(next.build());
-    });
-    for (const { environment, set } of remaining.values()) ended.add(environment, set);
+    }
+    this.#depth--;
+    for (const { environment, set } of pass.next.build().values()) pass.ended.add(environment, set);
     return {
       chain,
       environment: entry,
-      visits,
-      decisions,
-      accepted: accepted.build(),
-      dropped,
-      rejected,
-      ended: ended.build(),
+      visits: pass.visits,
+      decisions: pass.decisions,
+      accepted: condense(this.#host, pass.accepted.build(), version),
+      dropped: pass.dropped,
+      rejected: pass.rejected,
+      ended: condense(this.#host, pass.ended.build(), version),
     };
   }
 
-  #call(name: string, environment: Environment): ChainSummary | undefined {
-    const chain = this.#chains.get(name);
-    const trouble =
-      chain === undefined
-        ? 'missing'
-        : this.#underWay.has(name)
-          ? 'loop'
-          : this.#underWay.size >= DEEPEST_JUMP
-            ? 'depth'
-            : undefined;
-    if (chain === undefined || trouble !== undefined) {
-      this.troubles.push({ kind: trouble ?? 'missing', table: this.#table, chain: name });
-      return undefined;
+  #visit(pass: Pass, rule: Rule, index: number, environment: Environment, reach: PacketSet): void {
+    const { space } = this.#host;
+    if (--this.#budget.left < 0)
+      throw new PacketSetBudgetError(`chains need more than ${MOST_VISITS} rule visits`);
+    if (!matters(rule)) {
+      pass.visits.push({
+        rule,
+        index,
+        environment,
+        reach,
+        match: undefined,
+        hit: undefined,
+        callee: undefined,
+      });
+      pass.next.add(environment, reach);
+      return;
     }
-    return this.summarize(chain, environment);
+    const match = this.#match(rule, environment);
+    const set = space.intersect(reach, match);
+    pass.next.add(environment, space.minus(reach, match));
+    let callee: ChainSummary | undefined;
+    if (!space.isEmpty(set)) {
+      const hit = { rule, set, after: this.#afterStatements(rule, environment) };
+      callee = this.#apply(pass, hit, rule.verdict);
+    }
+    pass.visits.push({ rule, index, environment, reach, match, hit: set, callee });
   }
 
   /** Packets a rule's matches take, wherever they come from. Built apart from what reaches the rule: it is small, that is not. */
@@ -229,65 +244,108 @@ export class ChainTraversal {
   #afterStatements(rule: Rule, environment: Environment): Environment {
     let after = environment;
     for (const statement of rule.statements) {
-      if (hasEffect(statement)) after = afterStatement(this.#host, this.#place, after, statement, this.#tracked);
+      if (hasEffect(statement))
+        after = afterStatement(this.#host, this.#place, after, statement, this.#tracked);
     }
     return after;
   }
-}
 
-/** Whether a rule can decide or change a packet. */
-export function matters(rule: Rule): boolean {
-  return rule.verdict.kind !== 'continue' || rule.statements.some(hasEffect);
-}
-
-/** Names of the chains that meet a fresh unknown value somewhere in or below them. */
-function chainsWithFreshUnknowns(table: Table, host: HostSpace): ReadonlySet<string> {
-  const callers = new Map<string, string[]>();
-  const fresh = new Set<string>();
-  const queue: string[] = [];
-  for (const chain of table.chains) {
-    for (const rule of chain.rules) {
-      if (rule.verdict.kind === 'jump' || rule.verdict.kind === 'goto') {
-        const list = callers.get(rule.verdict.chain);
-        if (list === undefined) callers.set(rule.verdict.chain, [chain.name]);
-        else list.push(chain.name);
-      }
-      if (!fresh.has(chain.name) && meetsFreshUnknown(rule, host)) {
-        fresh.add(chain.name);
-        queue.push(chain.name);
-      }
-    }
-  }
-  for (let name = queue.pop(); name !== undefined; name = queue.pop()) {
-    for (const caller of callers.get(name) ?? []) {
-      if (fresh.has(caller)) continue;
-      fresh.add(caller);
-      queue.push(caller);
-    }
-  }
-  return fresh;
-}
-
-function meetsFreshUnknown(rule: Rule, host: HostSpace): boolean {
-  if (!matters(rule)) return false;
-  if (['queue', 'unknown', 'nat'].includes(rule.verdict.kind)) return true;
-  if (rule.statements.some((s) => s.kind === 'unknown-field')) return true;
-  const walk = (condition: Condition): boolean => {
-    switch (condition.kind) {
-      case 'all':
-      case 'any':
-        return condition.of.some(walk);
-      case 'not':
-        return walk(condition.of);
+  /** What a verdict does with the packets it applies to. The result is where a jump leads. */
+  #apply(pass: Pass, hit: Hit, verdict: Verdict): ChainSummary | undefined {
+    switch (verdict.kind) {
+      case 'jump':
+      case 'goto':
+        return this.#jump(pass, hit, verdict);
+      case 'accept':
+      case 'drop':
+      case 'reject':
+        this.#settle(pass, hit, verdict.kind, hit.set, hit.after);
+        return undefined;
+      case 'continue':
+        pass.next.add(hit.after, hit.set);
+        return undefined;
+      case 'return':
+        pass.ended.add(hit.after, hit.set);
+        return undefined;
+      case 'queue':
+        this.#undecided(pass, hit, verdict.text, false);
+        return undefined;
       case 'unknown':
-        return condition.nature === 'varying';
-      case 'named-set': {
-        const set = host.namedSets.get(condition.set);
-        return set !== undefined && (set.dynamic || set.elements.some((e) => e.timeout || e.values[0]?.kind === 'set'));
-      }
-      default:
-        return false;
+        this.#undecided(pass, hit, verdict.text, true);
+        return undefined;
+      case 'nat':
+        this.#translate(pass, hit, verdict.nat);
+        return undefined;
     }
-  };
-  return rule.matches.some((m) => walk(m.condition));
+  }
+
+  #translate(pass: Pass, hit: Hit, nat: Nat): void {
+    const { rule, after, set } = hit;
+    const isForOther =
+      nat.addresses !== undefined && nat.version !== undefined && nat.version !== this.#place.version;
+    // Outside nat chains no kernel loads it. The address of one IP version says nothing about packets of the other.
+    if (!this.#natChain) this.#undecided(pass, hit, rule.text, true);
+    else if (isForOther) pass.next.add(after, set);
+    else {
+      for (const { within, environment } of afterNat(this.#host, this.#place, after, nat, rule.text)) {
+        const part = this.#host.space.intersect(set, within);
+        this.#settle(pass, hit, 'accept', part, environment.withNote('nat', rule.text));
+      }
+    }
+  }
+
+  /** A final verdict for some of the packets. */
+  #settle(
+    pass: Pass,
+    hit: Hit,
+    verdict: LocalDecision['verdict'],
+    set: PacketSet,
+    leaving: Environment,
+  ): void {
+    const { space } = this.#host;
+    if (space.isEmpty(set)) return;
+    pass.decisions.push({ rule: hit.rule, verdict, environment: leaving, set });
+    if (verdict === 'accept') pass.accepted.add(leaving, set);
+    else if (verdict === 'drop') pass.dropped = space.union(pass.dropped, set);
+    else pass.rejected = space.union(pass.rejected, set);
+  }
+
+  /** Accepted, dropped or, where `mayGoOn`, on to the next rule: by fresh unknown values. */
+  #undecided(pass: Pass, hit: Hit, text: string, mayGoOn: boolean): void {
+    const { space } = this.#host;
+    const accepts = this.#host.varying(text);
+    this.#settle(pass, hit, 'accept', space.intersect(hit.set, accepts), hit.after);
+    const stops = mayGoOn ? space.minus(this.#host.varying(text), accepts) : space.complement(accepts);
+    this.#settle(pass, hit, 'drop', space.intersect(hit.set, stops), hit.after);
+    if (mayGoOn) pass.next.add(hit.after, space.minus(hit.set, space.union(accepts, stops)));
+  }
+
+  #jump(
+    pass: Pass,
+    hit: Hit,
+    verdict: Verdict & { readonly kind: 'jump' | 'goto' },
+  ): ChainSummary | undefined {
+    const { space } = this.#host;
+    const target = this.#index.target(pass.chain, verdict.chain);
+    const trouble = target.kind !== 'chain' ? target.kind : this.#depth >= DEEPEST_JUMP ? 'depth' : undefined;
+    if (target.kind !== 'chain' || trouble !== undefined) {
+      this.troubles.push({ kind: trouble ?? 'missing', table: this.#table, chain: verdict.chain });
+      this.#undecided(pass, hit, hit.rule.text, true);
+      return undefined;
+    }
+    const callee = this.summarize(target.chain, hit.after, hit.set);
+    pass.accepted.addWithin(callee.accepted, hit.set);
+    pass.dropped = space.union(pass.dropped, space.intersect(hit.set, callee.dropped));
+    pass.rejected = space.union(pass.rejected, space.intersect(hit.set, callee.rejected));
+    (verdict.kind === 'jump' ? pass.next : pass.ended).addWithin(callee.ended, hit.set);
+    return callee;
+  }
+}
+
+function entryOf<K, V>(map: Map<K, V>, key: K, make: () => V): V {
+  const known = map.get(key);
+  if (known !== undefined) return known;
+  const made = make();
+  map.set(key, made);
+  return made;
 }

@@ -1,7 +1,7 @@
 import type { AddressTypeCondition, Condition } from '../model/index.ts';
 import { interval, single } from '../net/index.ts';
 import type { PacketSet } from '../packet-set/index.ts';
-import { Environment } from './environment.ts';
+import { Environment, TUPLE_FIELDS } from './environment.ts';
 import type { HostSpace } from './host-space.ts';
 import { namedSetMembers } from './named-set.ts';
 import { fieldBits, inCtState, type Place } from './place.ts';
@@ -51,11 +51,11 @@ export function conditionSet(
         condition.prefix,
       );
     case 'original': {
-      const asArrived = conditionSet(host, place, Environment.initial, condition.of);
+      const atTracking = conditionSet(host, place, originalTuple(environment), condition.of);
       const isNew = inCtState(host, environment, version, 'new');
       const later = inCtState(host, environment, version, 'established', 'related');
       return space.union(
-        space.intersect(isNew, asArrived),
+        space.intersect(isNew, atTracking),
         space.intersect(later, host.deterministic(condition.text)),
       );
     }
@@ -68,6 +68,13 @@ export function conditionSet(
         ? host.deterministic(condition.text)
         : host.varying(condition.text);
   }
+}
+
+/** The packet as connection tracking saw it. */
+function originalTuple(environment: Environment): Environment {
+  return Environment.initial.assign(
+    TUPLE_FIELDS.map((field) => [field, environment.bits(`original ${field}`)] as const),
+  );
 }
 
 /** True where the packet's routing type is surely among `types`, false where it surely is not, else the unknown predicate. */
@@ -95,6 +102,7 @@ function addressTypeSet(
   const undecided = condition.types.filter(
     (type) =>
       type !== 'MULTICAST' &&
+      !(type === 'BROADCAST' && version === 6) &&
       !(type === 'LOCAL' && destination && path === 'forward' && hook !== 'prerouting'),
   );
   let set = undecided.length > 0 ? unknown : space.empty;

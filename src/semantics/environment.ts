@@ -1,7 +1,31 @@
 import type { PacketSet, SpaceField } from '../packet-set/index.ts';
 
-/** A field as the space knows it, or one of the two interfaces. */
-export type EnvironmentField = SpaceField | 'iif' | 'oif';
+/** What a connection is known by. */
+export const TUPLE_FIELDS = [
+  'saddr',
+  'daddr',
+  'protocol',
+  'sport',
+  'dport',
+  'icmp-type',
+  'icmp-code',
+] as const;
+export type TupleField = (typeof TUPLE_FIELDS)[number];
+
+/** A field of the connection's original tuple, where it was changed before connection tracking saw the packet. */
+export type OriginalField = `original ${TupleField}`;
+
+/** A field as the space knows it, one of the two interfaces, or a field of the original tuple. */
+export type EnvironmentField = SpaceField | 'iif' | 'oif' | OriginalField;
+
+/** Facts about the way so far that are no header field. Notes that different rules may set hold the text of the rule. */
+export type NoteName =
+  /** A nat chain of the present hook has translated the packet: the rule that did. */
+  | 'nat'
+  /** The same, of an earlier hook that can change the destination. */
+  | 'dnat'
+  /** The destination is an own address that `redirect` chose. */
+  | 'redirected';
 
 /**
  * What assignments have made of a packet's fields: for each changed field, its bits as functions of the packet *as it
@@ -14,12 +38,11 @@ export class Environment {
   /** Equal keys mean equal environments: bit functions are canonical handles. */
   readonly key: string;
   readonly #fields: ReadonlyMap<EnvironmentField, readonly PacketSet[]>;
-  /** Facts about the way so far that are no header field: `nat` once a nat chain of this hook has translated, the rule that did. */
-  readonly #notes: ReadonlyMap<string, string>;
+  readonly #notes: ReadonlyMap<NoteName, string>;
 
   private constructor(
     fields: ReadonlyMap<EnvironmentField, readonly PacketSet[]>,
-    notes: ReadonlyMap<string, string>,
+    notes: ReadonlyMap<NoteName, string>,
   ) {
     this.#fields = fields;
     this.#notes = notes;
@@ -42,7 +65,7 @@ export class Environment {
     return [...this.#fields.keys()];
   }
 
-  note(name: string): string | undefined {
+  note(name: NoteName): string | undefined {
     return this.#notes.get(name);
   }
 
@@ -57,11 +80,20 @@ export class Environment {
   }
 
   /** This environment with a note set, or removed when `value` is `undefined`. */
-  withNote(name: string, value: string | undefined): Environment {
+  withNote(name: NoteName, value: string | undefined): Environment {
     if (this.#notes.get(name) === value) return this;
     const notes = new Map(this.#notes);
     if (value === undefined) notes.delete(name);
     else notes.set(name, value);
     return new Environment(this.#fields, notes);
   }
+}
+
+export function isOriginalField(field: EnvironmentField): field is OriginalField {
+  return TUPLE_FIELDS.some((name) => field === `original ${name}`);
+}
+
+/** The field that a field of the original tuple is the original of. */
+export function tupleField(field: OriginalField): TupleField {
+  return TUPLE_FIELDS.find((name) => field === `original ${name}`)!;
 }

@@ -1,5 +1,9 @@
-import type { Condition, NamedSet, Rule, Ruleset, Statement } from '../model/index.ts';
+import type { NamedSet, Rule, Ruleset, Table } from '../model/index.ts';
+import type { IpVersion } from '../net/index.ts';
 import { type InterfaceName, type PacketSet, PacketSpace, type SpaceField } from '../packet-set/index.ts';
+import { ChainIndex } from './chain-index.ts';
+import { trackedVersions } from './connection-tracking.ts';
+import { visitConditions } from './visit-conditions.ts';
 
 /** Default size limit of one host's packet sets, in diagram nodes (about 24 bytes each with its hash slot). */
 export const DEFAULT_NODE_BUDGET = 60_000_000;
@@ -12,18 +16,51 @@ export const DEFAULT_NODE_BUDGET = 60_000_000;
 export class HostSpace {
   readonly space: PacketSpace;
   readonly ruleset: Ruleset;
-  /** Named sets by name. */
+  /** Named sets by name. Of two with one name the first counts. */
   readonly namedSets: ReadonlyMap<string, NamedSet>;
-  /** Whether connection tracking runs on this host at all (packet-path.md, order, 5). */
-  readonly tracksConnections: boolean;
+  /** IP versions whose connections are tracked at all (packet-path.md, order, 5). */
+  readonly trackedVersions: ReadonlySet<IpVersion>;
+  /** Whether some rule asks for the original tuple of a connection. */
+  readonly asksOriginalTuple: boolean;
+  /** Members of named sets, as far as they are fixed: see `namedSetMembers`. */
+  readonly membersCache = new Map<string, PacketSet>();
   readonly #textOf = new Map<string, string>();
+  readonly #indexes = new Map<Table, ChainIndex>();
+  readonly #fixed = new Map<string, boolean>();
   #fresh = 0;
+  #scope: { readonly name: string; readonly made: Map<string, number> } | undefined;
 
   constructor(ruleset: Ruleset, nodeBudget: number = DEFAULT_NODE_BUDGET) {
     this.ruleset = ruleset;
-    this.namedSets = new Map(ruleset.namedSets.map((s) => [s.name, s]));
+    this.namedSets = new Map([...ruleset.namedSets].reverse().map((s) => [s.name, s]));
     this.space = new PacketSpace({ interfaces: collectInterfaces(ruleset), nodeBudget });
-    this.tracksConnections = needsConnectionTracking(ruleset);
+    this.trackedVersions = trackedVersions(ruleset);
+    this.asksOriginalTuple = asksOriginalTuple(ruleset);
+  }
+
+  /** The chains of a table of this host. */
+  chainIndex(table: Table): ChainIndex {
+    let index = this.#indexes.get(table);
+    if (index === undefined) {
+      index = new ChainIndex(table, (name) => this.isFixedSet(name));
+      this.#indexes.set(table, index);
+    }
+    return index;
+  }
+
+  /** Whether the contents of a named set, members of a list included, are known and stay. True for a set that no export defines. */
+  isFixedSet(name: string): boolean {
+    let isFixed = this.#fixed.get(name);
+    if (isFixed === undefined) {
+      const set = this.namedSets.get(name);
+      // A list in a list, which the kernel does not allow, adds nothing.
+      const members = (set?.elements ?? []).flatMap(({ values }) =>
+        values.flatMap((value) => (value.kind === 'set' ? (this.namedSets.get(value.name) ?? []) : [])),
+      );
+      isFixed = [...(set === undefined ? [] : [set]), ...members].every(isFixedAlone);
+      this.#fixed.set(name, isFixed);
+    }
+    return isFixed;
   }
 
   /** The truth value of a deterministic predicate: the same variable for the same text. */
@@ -63,10 +100,39 @@ export class HostSpace {
     return [...texts].sort();
   }
 
+  /** A name that no unknown has had yet. */
+  newScope(): string {
+    return String(this.#fresh++);
+  }
+
+  /**
+   * Fresh unknowns made by `compute` are those of the scope: the same ones each time when the same texts ask for them. To be used only
+   * for packets that are nowhere else in the scope, since for them no other use of these unknowns exists. Without it,
+   * the many environments of one rule would each have unknowns of their own, and merged vectors of them grow exponentially.
+   */
+  withinScope<T>(name: string, compute: () => T): T {
+    const outer = this.#scope;
+    this.#scope = { name, made: new Map() };
+    try {
+      return compute();
+    } finally {
+      this.#scope = outer;
+    }
+  }
+
   #freshKey(text: string): string {
-    const key = `varying ${this.#fresh++}`;
+    const key = `varying ${this.#scope === undefined ? this.newScope() : this.#keyInScope(this.#scope, text)}`;
     this.#textOf.set(key, text);
     return key;
+  }
+
+  #keyInScope(
+    { name, made }: { readonly name: string; readonly made: Map<string, number> },
+    text: string,
+  ): string {
+    const count = made.get(text) ?? 0;
+    made.set(text, count + 1);
+    return `${name} ${count} ${text}`;
   }
 
   #named(key: string, text: string, width: number, beside: SpaceField): readonly PacketSet[] {
@@ -75,24 +141,8 @@ export class HostSpace {
   }
 }
 
-/** Visits every condition of a rule, nested ones included. */
-export function visitConditions(rule: Rule, visit: (condition: Condition) => void): void {
-  const walk = (condition: Condition): void => {
-    visit(condition);
-    switch (condition.kind) {
-      case 'all':
-      case 'any':
-        for (const part of condition.of) walk(part);
-        return;
-      case 'not':
-      case 'original':
-        walk(condition.of);
-        return;
-      default:
-        return;
-    }
-  };
-  for (const match of rule.matches) walk(match.condition);
+function isFixedAlone(set: NamedSet): boolean {
+  return !set.dynamic && set.elements.every((element) => !element.timeout);
 }
 
 function* rulesOf(ruleset: Ruleset): Iterable<Rule> {
@@ -116,35 +166,18 @@ function collectInterfaces(ruleset: Ruleset): InterfaceName[] {
       for (const value of element.values) if (value.kind === 'interface') add(value.name, value.prefix);
     }
   }
-  return [...seen.values()].sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : Number(a.prefix) - Number(b.prefix)));
+  return [...seen.values()].sort((a, b) =>
+    a.name < b.name ? -1 : a.name > b.name ? 1 : Number(a.prefix) - Number(b.prefix),
+  );
 }
 
-const CONNTRACK_FIELDS: ReadonlySet<string> = new Set(['ct-state', 'ct-mark', 'ct-dnat', 'ct-snat']);
-const CONNTRACK_WORDS = /\b(conntrack|state|connmark|helper|connlimit|connbytes)\b/;
-
-function usesConnection(statement: Statement): boolean {
-  switch (statement.kind) {
-    case 'set-field':
-    case 'unknown-field':
-      return statement.field === 'ct-mark';
-    case 'copy-field':
-      return true;
-    default:
-      return false;
-  }
-}
-
-/** Whether something in the rule set makes the kernel track connections. Source: nf_ct_netns_get() callers, semantics.md section 1. */
-export function needsConnectionTracking(ruleset: Ruleset): boolean {
+function asksOriginalTuple(ruleset: Ruleset): boolean {
   for (const rule of rulesOf(ruleset)) {
-    if (rule.verdict.kind === 'nat' || rule.statements.some(usesConnection)) return true;
-    let needed = false;
+    let asks = false;
     visitConditions(rule, (c) => {
-      if (c.kind === 'original') needed = true;
-      if (c.kind === 'field' && CONNTRACK_FIELDS.has(c.field)) needed = true;
-      if (c.kind === 'unknown' && CONNTRACK_WORDS.test(c.text)) needed = true;
+      asks ||= c.kind === 'original';
     });
-    if (needed) return true;
+    if (asks) return true;
   }
   return false;
 }

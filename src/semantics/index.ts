@@ -1,10 +1,13 @@
 /** Chain traversal over packet sets: how rules, chains, hooks, tables and NAT compose. */
+
+export { answerPacket, type SetAnswer } from './answer-packet.ts';
+export { matters } from './chain-index.ts';
 export type { ChainSummary, ChainTrouble, LocalDecision, RuleVisit } from './chain-traversal.ts';
-export { matters } from './chain-traversal.ts';
+export { MOST_ENVIRONMENTS } from './condense.ts';
 export { conditionSet } from './condition-set.ts';
 export { deliveredImage, deliveredPreimage } from './delivered.ts';
 export { Environment } from './environment.ts';
-export { HostSpace, needsConnectionTracking, visitConditions } from './host-space.ts';
+export { HostSpace } from './host-space.ts';
 export {
   analysePath,
   type BaseChainRun,
@@ -17,4 +20,4 @@ export {
 } from './packet-path.ts';
 export { fieldBits, type Place } from './place.ts';
 export { packetsOf, type State } from './state.ts';
-export { answerPacket, type SetAnswer } from './answer-packet.ts';
+export { visitConditions } from './visit-conditions.ts';

@@ -4,6 +4,7 @@ import {
   ICMP,
   ICMPV6,
   type Interval,
+  interval,
   intervalToPrefixes,
   prefixMask,
   SCTP,
@@ -32,7 +33,7 @@ interface Lookup {
 
 /**
  * Packets that the set match accepts (before negation). Source: ipset(8), linux net/netfilter/ipset/ip_set_core.c
- * `ip_set_test`: too few directions or another IP version never match.
+ * `ip_set_test`: too few directions or another IP version never match. What a fixed set holds is computed once per environment.
  */
 export function namedSetMembers(
   host: HostSpace,
@@ -40,19 +41,18 @@ export function namedSetMembers(
   environment: Environment,
   condition: NamedSetCondition,
 ): PacketSet {
+  const { directions, returnNomatch, text } = condition;
   const set = host.namedSets.get(condition.set);
-  if (set === undefined) return host.deterministic(condition.text);
-  return members(
-    {
-      host,
-      place,
-      environment,
-      directions: condition.directions,
-      returnNomatch: condition.returnNomatch,
-      text: condition.text,
-    },
-    set,
-  );
+  if (set === undefined) return host.deterministic(text);
+  const lookup = { host, place, environment, directions, returnNomatch, text };
+  if (!host.isFixedSet(set.name)) return members(lookup, set);
+  const key = JSON.stringify([set.name, directions, returnNomatch, text, place.version, environment.key]);
+  let found = host.membersCache.get(key);
+  if (found === undefined) {
+    found = members(lookup, set);
+    host.membersCache.set(key, found);
+  }
+  return found;
 }
 
 function members(lookup: Lookup, set: NamedSet): PacketSet {
@@ -65,26 +65,77 @@ function members(lookup: Lookup, set: NamedSet): PacketSet {
   const unsupported = set.dimensions.some((d, i) => d === 'mac' && lookup.directions[i] === 'dst');
   if (unsupported) return host.deterministic(lookup.text);
 
-  let found = space.empty;
-  let covered = space.empty;
+  const wantsHoles = lookup.returnNomatch && mayHaveHoles(set);
+  let search: Search = { found: space.empty, open: space.full };
   for (const level of byPrecedence(set)) {
-    const plain = space.minus(tuples(lookup, set, level.filter((e) => !e.nomatch && !e.timeout)), covered);
-    const holes = space.minus(tuples(lookup, set, level.filter((e) => e.nomatch && !e.timeout)), covered);
-    let wanted = lookup.returnNomatch ? holes : plain;
-    let decided = space.union(plain, holes);
-    const timed = level.filter((e) => e.timeout);
-    if (timed.length > 0) {
-      const there = host.varying(`${lookup.text} (element with a timeout)`);
-      const open = space.minus(there, space.union(covered, decided));
-      const timedPlain = space.intersect(open, tuples(lookup, set, timed.filter((e) => !e.nomatch)));
-      const timedHoles = space.intersect(open, tuples(lookup, set, timed.filter((e) => e.nomatch)));
-      wanted = space.union(wanted, lookup.returnNomatch ? timedHoles : timedPlain);
-      decided = space.union(decided, space.union(timedPlain, timedHoles));
+    let levelOpen = search.open;
+    for (const elements of inTurn(set, level)) {
+      let hit = space.intersect(levelOpen, tuples(lookup, set, elements));
+      if (elements[0]!.timeout) {
+        hit = space.intersect(hit, host.varying(`${lookup.text} (element with a timeout)`));
+      }
+      if (elements[0]!.nomatch === wantsHoles) search = { ...search, found: space.union(search.found, hit) };
+      levelOpen = space.minus(levelOpen, hit);
     }
-    found = space.union(found, wanted);
-    covered = space.union(covered, decided);
+    search = { found: search.found, open: space.minus(levelOpen, blockedBy(lookup, set, level)) };
   }
-  return found;
+  return search.found;
+}
+
+/** How far the search of a set has come: packets found to be in it, and those for which it goes on. */
+interface Search {
+  readonly found: PacketSet;
+  readonly open: PacketSet;
+}
+
+/** Only types with networks know holes; for others `--return-nomatch` is a match like any other. Source: ip_set_core.c, IPSET_TYPE_NOMATCH. */
+function mayHaveHoles(set: NamedSet): boolean {
+  return /\bnet\b/.test(set.type);
+}
+
+/**
+ * The elements of a level in groups of one kind, to be asked in turn. Elements of a level hold different packets, so that the
+ * order does not count, except where interface prefixes overlap: there the first in the export decides, as in the kernel.
+ */
+function inTurn(set: NamedSet, level: readonly NamedSetElement[]): NamedSetElement[][] {
+  const groups: NamedSetElement[][] = [];
+  const isLike = (a: NamedSetElement, b: NamedSetElement) =>
+    a.timeout === b.timeout && a.nomatch === b.nomatch;
+  for (const element of level) {
+    const open = networksBlock(set) ? groups.slice(-1) : groups;
+    const group = open.find((members) => isLike(members[0]!, element));
+    if (group === undefined) groups.push([element]);
+    else group.push(element);
+  }
+  return groups;
+}
+
+/**
+ * Packets for which the search ends with this level though no element of it holds them. In `hash:net,iface` the longest
+ * network that the address lies in decides, whatever its interface. Source: ip_set_hash_gen.h, `multi`.
+ */
+function blockedBy(lookup: Lookup, set: NamedSet, level: readonly NamedSetElement[]): PacketSet {
+  const { host } = lookup;
+  const { space } = host;
+  if (!networksBlock(set)) return space.empty;
+  const networks = (elements: readonly NamedSetElement[]) =>
+    elements.length === 0
+      ? space.empty
+      : dimensionIn(
+          lookup,
+          set,
+          0,
+          elements.map((e) => e.values[0]!),
+        );
+  const sure = networks(level.filter((e) => !e.timeout));
+  const unsure = level.filter((e) => e.timeout);
+  if (unsure.length === 0) return sure;
+  const there = host.varying(`${lookup.text} (element with a timeout)`);
+  return space.union(sure, space.intersect(there, networks(unsure)));
+}
+
+function networksBlock(set: NamedSet): boolean {
+  return set.type === 'hash:net,iface';
 }
 
 /** Member sets are asked in turn; the first that matches decides. A member that is not exported is a deterministic unknown. */
@@ -111,9 +162,10 @@ function listMembers(lookup: Lookup, list: NamedSet): PacketSet {
  * the second. Sets without holes and timeouts need no order. Source: ip_set_hash_gen.h `mtype_test_cidrs`.
  */
 function byPrecedence(set: NamedSet): NamedSetElement[][] {
-  if (!set.elements.some((e) => e.nomatch || e.timeout)) return [[...set.elements]];
+  const elements = set.elements.filter((element) => fits(set, element));
+  if (!networksBlock(set) && !elements.some((e) => e.nomatch || e.timeout)) return [elements];
   const levels = new Map<string, NamedSetElement[]>();
-  for (const element of set.elements) {
+  for (const element of elements) {
     for (const split of splitIntoPrefixes(set, element)) {
       const key = split.lengths.map((n) => String(128 - n).padStart(3, '0')).join(',');
       const level = levels.get(key);
@@ -122,6 +174,20 @@ function byPrecedence(set: NamedSet): NamedSetElement[][] {
     }
   }
   return [...levels.keys()].sort().map((key) => levels.get(key)!);
+}
+
+/**
+ * Whether the element has a value of the right kind for every dimension. A MAC may be missing (`bitmap:ip,mac`): the
+ * kernel fills in the first one that comes by, so the element matches any. Source: ipset(8).
+ */
+function fits(set: NamedSet, element: NamedSetElement): boolean {
+  return set.dimensions.every((dimension, i) => {
+    const value = element.values[i];
+    if (value === undefined) return dimension === 'mac' && i > 0;
+    if (dimension === 'port' || dimension === 'interface' || dimension === 'set')
+      return value.kind === dimension;
+    return value.kind === 'interval';
+  });
 }
 
 function splitIntoPrefixes(
@@ -152,8 +218,13 @@ function splitIntoPrefixes(
 /** Packets equal to one of the elements in every dimension. */
 function tuples(lookup: Lookup, set: NamedSet, elements: readonly NamedSetElement[]): PacketSet {
   const { space } = lookup.host;
-  if (elements.length === 0) return space.empty;
-  if (set.dimensions.length === 1) return dimensionIn(lookup, set, 0, elements.map((e) => e.values[0]!));
+  if (set.dimensions.length === 1)
+    return dimensionIn(
+      lookup,
+      set,
+      0,
+      elements.map((e) => e.values[0]!),
+    );
   // Elements that agree in all dimensions but the first are looked up together.
   const groups = new Map<string, { rest: readonly SetValue[]; first: SetValue[] }>();
   for (const element of elements) {
@@ -197,7 +268,9 @@ function dimensionIn(lookup: Lookup, set: NamedSet, index: number, values: reado
   switch (dimension) {
     case 'address': {
       const bits = fieldBits(host, environment, source ? 'saddr' : 'daddr', place.version);
-      return space.inIntervals(bits, ranges, addressMask(set));
+      const mask = addressMask(set);
+      const masked = mask === undefined ? ranges : ranges.map(({ lo, hi }) => interval(lo & mask, hi & mask));
+      return space.inIntervals(bits, masked, mask);
     }
     case 'mac':
       return space.inIntervals(fieldBits(host, environment, 'smac', place.version), ranges);
@@ -218,7 +291,9 @@ function dimensionIn(lookup: Lookup, set: NamedSet, index: number, values: reado
 }
 
 function addressMask(set: NamedSet): bigint | undefined {
-  return set.netmask === undefined || set.version === undefined ? undefined : prefixMask(set.version, set.netmask);
+  return set.netmask === undefined || set.version === undefined
+    ? undefined
+    : prefixMask(set.version, set.netmask);
 }
 
 function portIn(lookup: Lookup, source: boolean, values: readonly SetValue[]): PacketSet {
@@ -241,7 +316,7 @@ function portIn(lookup: Lookup, source: boolean, values: readonly SetValue[]): P
       if (SET_PORT_PROTOCOLS.includes(protocol)) {
         return space.intersect(isProtocol, space.inIntervals(bits(source ? 'sport' : 'dport'), ranges));
       }
-      if (protocol === (place.version === 4 ? ICMP : ICMPV6)) {
+      if (protocol === ICMP || protocol === ICMPV6) {
         const typeAndCode = [...bits('icmp-type'), ...bits('icmp-code')];
         return space.intersect(isProtocol, space.inIntervals(typeAndCode, ranges));
       }

@@ -1,8 +1,16 @@
 import type { BaseChain, Chain, Hook, PacketHook, Rule, Table } from '../model/index.ts';
-import type { IpVersion } from '../net/index.ts';
+import { type IpVersion, interval } from '../net/index.ts';
 import type { PacketSet } from '../packet-set/index.ts';
-import { type ChainSummary, ChainTraversal, type ChainTrouble, type LocalDecision } from './chain-traversal.ts';
-import { Environment, type EnvironmentField } from './environment.ts';
+import {
+  type ChainSummary,
+  ChainTraversal,
+  type ChainTrouble,
+  type LocalDecision,
+  MOST_VISITS,
+  type VisitBudget,
+} from './chain-traversal.ts';
+import { condense } from './condense.ts';
+import { Environment, TUPLE_FIELDS } from './environment.ts';
 import type { HostSpace } from './host-space.ts';
 import { fieldBits, hasConnection, inCtState, type Place } from './place.ts';
 import { packetsOf, type State, StateBuilder } from './state.ts';
@@ -84,6 +92,7 @@ export function analysePath(host: HostSpace, path: PacketHook, version: IpVersio
   let dropped = space.empty;
   let rejected = space.empty;
   let tracked = false;
+  const budget: VisitBudget = { left: MOST_VISITS };
 
   for (const hook of HOOKS_OF[path]) {
     for (const placed of chainsOfHook(host, hook, version)) {
@@ -92,14 +101,19 @@ export function analysePath(host: HostSpace, path: PacketHook, version: IpVersio
         tracked = true;
       }
       const place: Place = { path, hook, version };
-      const { run, traversal } = runBaseChain(host, place, placed, state, tracked);
+      const { run, traversal } = runBaseChain(host, place, placed, state, tracked, budget);
       troubles.push(...traversal.troubles);
       runs.push(run);
       dropped = space.union(dropped, run.dropped);
       rejected = space.union(rejected, run.rejected);
-      state = run.passed;
+      state = condense(host, run.passed, version);
     }
-    state = condense(host, atEndOfHook(host, state, path, hook), version);
+    state = atEndOfHook(host, state, path, hook);
+    if (path === 'forward' && hook === 'prerouting') {
+      const before = packetsOf(space, state);
+      state = afterRouting(host, state, version);
+      dropped = space.union(dropped, space.minus(before, packetsOf(space, state)));
+    }
   }
   if (!tracked) state = afterTracking(host, state, version);
   return {
@@ -139,10 +153,8 @@ function arriving(host: HostSpace, path: PacketHook, version: IpVersion): State 
 function afterTracking(host: HostSpace, state: State, version: IpVersion): State {
   const { space } = host;
   const builder = new StateBuilder(space);
-  const untracked = space.constantBits(3, 4n).join();
   for (const { environment, set } of state.values()) {
-    const exempt = environment.bits('ct-state')?.join() === untracked;
-    const own = exempt ? environment : environment.assign([['ct-state', undefined]]);
+    const own = withOwnState(host, environment, version);
     const connected = hasConnection(host, own, version);
     const older = inCtState(host, own, version, 'established', 'related');
     const arrivedMark = space.bits('ct-mark');
@@ -154,6 +166,40 @@ function afterTracking(host: HostSpace, state: State, version: IpVersion): State
       ]),
       set,
     );
+  }
+  return builder.build();
+}
+
+/** The packet's own connection state, but for packets exempted from tracking; and the original tuple, where it is not the arriving one. */
+function withOwnState(host: HostSpace, environment: Environment, version: IpVersion): Environment {
+  const { space } = host;
+  const exempt = inCtState(host, environment, version, 'untracked');
+  const marks = environment.bits('ct-state');
+  const state = space.bits('ct-state').map((bit, i) => space.ifThenElse(exempt, marks?.[i] ?? bit, bit));
+  const changed = host.asksOriginalTuple ? TUPLE_FIELDS : [];
+  return environment.assign([
+    ['ct-state', space.isEmpty(exempt) ? undefined : state],
+    ...changed.map((field) => [`original ${field}` as const, environment.bits(field)] as const),
+  ]);
+}
+
+/**
+ * Routing of packets that are passed on: their TTL or hop limit is one less from here on, and those with none left go no
+ * further. Source: linux net/ipv4/ip_forward.c `ip_forward`; the forward hook comes after it.
+ */
+function afterRouting(host: HostSpace, state: State, version: IpVersion): State {
+  const { space } = host;
+  const builder = new StateBuilder(space);
+  for (const { environment, set } of state.values()) {
+    const ttl = fieldBits(host, environment, 'ttl', version);
+    const alive = space.minus(set, space.inIntervals(ttl, [interval(0, 1)]));
+    let borrow = space.full;
+    const lowered = [...ttl];
+    for (let i = ttl.length - 1; i >= 0; i--) {
+      lowered[i] = space.symmetricDifference(ttl[i]!, borrow);
+      borrow = space.minus(borrow, ttl[i]!);
+    }
+    builder.add(environment.assign([['ttl', lowered]]), alive);
   }
   return builder.build();
 }
@@ -174,62 +220,18 @@ function atEndOfHook(host: HostSpace, state: State, path: PacketHook, hook: Hook
   return builder.build();
 }
 
-/** More environments than this are merged before the next hook: each one costs a traversal of its own. */
-const MOST_ENVIRONMENTS = 16;
-
-/**
- * The same state with fewer environments: where there are many (hundreds of DNAT rules), environments become one whose bits
- * are those of the environment each packet is in. Exact, since the sets of different environments are disjoint.
- */
-function condense(host: HostSpace, state: State, version: IpVersion): State {
-  if (state.size <= MOST_ENVIRONMENTS) return state;
-  const { space } = host;
-  const groups = new Map<string, { environment: Environment; set: PacketSet }[]>();
-  for (const entry of state.values()) {
-    const key = `${entry.environment.note('redirected')} ${entry.environment.note('dnat') === undefined}`;
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, [entry]);
-    else group.push(entry);
-  }
-  const builder = new StateBuilder(space);
-  for (const group of groups.values()) {
-    const first = group[0]!.environment;
-    const fields = new Set(group.flatMap((e) => e.environment.assignedFields()));
-    const changes = [...fields].map((field) => {
-      const vectors = group.map((e) => ({ set: e.set, bits: bitsNow(host, e.environment, field, version) }));
-      const width = vectors[0]!.bits.length;
-      const bits = Array.from({ length: width }, (_, i) =>
-        space.unionAll(vectors.map((v) => space.intersect(v.set, v.bits[i]!))),
-      );
-      return [field, bits] as const;
-    });
-    const note = first.note('dnat') === undefined ? undefined : 'several rules';
-    builder.add(first.assign(changes).withNote('dnat', note).withNote('merged', 'yes'), space.unionAll(group.map((e) => e.set)));
-  }
-  return builder.build();
-}
-
-function bitsNow(
-  host: HostSpace,
-  environment: Environment,
-  field: EnvironmentField,
-  version: IpVersion,
-): readonly PacketSet[] {
-  if (field !== 'iif' && field !== 'oif') return fieldBits(host, environment, field, version);
-  return environment.bits(field) ?? host.space.interfaceBits(field);
-}
-
 function runBaseChain(
   host: HostSpace,
   place: Place,
   placed: PlacedChain,
   state: State,
   tracked: boolean,
+  budget: VisitBudget,
 ): { readonly run: BaseChainRun; readonly traversal: ChainTraversal } {
   const { space } = host;
   const { table, chain, base } = placed;
   const isNat = base.type === 'nat';
-  const traversal = new ChainTraversal(host, place, table, tracked, isNat);
+  const traversal = new ChainTraversal(host, place, table, tracked, isNat, budget);
   const entered = new StateBuilder(space);
   const passed = new StateBuilder(space);
   const summaries: { entering: PacketSet; summary: ChainSummary }[] = [];
@@ -240,7 +242,7 @@ function runBaseChain(
     passed.add(environment, space.minus(set, entering));
     if (space.isEmpty(entering)) continue;
     entered.add(environment, entering);
-    const summary = traversal.summarize(chain, environment);
+    const summary = traversal.summarize(chain, environment, entering);
     summaries.push({ entering, summary });
     passed.addWithin(summary.accepted, entering);
     dropped = space.union(dropped, space.intersect(entering, summary.dropped));
@@ -266,7 +268,8 @@ function runBaseChain(
 
 /** Packets of `set` that a nat chain looks at: first packets of connections that no chain of this hook has translated. */
 function natApplies(host: HostSpace, place: Place, environment: Environment, set: PacketSet): PacketSet {
-  if (!host.tracksConnections || environment.note('nat') !== undefined) return host.space.empty;
+  if (!host.trackedVersions.has(place.version) || environment.note('nat') !== undefined)
+    return host.space.empty;
   return host.space.intersect(set, inCtState(host, environment, place.version, 'new'));
 }
 
@@ -317,17 +320,31 @@ export function enteredChains(host: HostSpace, run: BaseChainRun): EnteredChain[
   return order.map((summary) => ({ summary, entering: entering.get(summary) ?? space.empty }));
 }
 
-/** Who decided which packets in a base chain run: one entry per rule and environment, and the chain policy's. */
-export function decisionsOf(host: HostSpace, run: BaseChainRun): Decision[] {
+/**
+ * Who decided which packets in a base chain run: one entry per rule and environment, and the chain policy's. `wanted` picks
+ * rules, by what they decide of all conceivable packets, before the costly part; policies are always told.
+ */
+export function decisionsOf(
+  host: HostSpace,
+  run: BaseChainRun,
+  wanted: (local: LocalDecision) => boolean = () => true,
+): Decision[] {
   const { space } = host;
   const out: Decision[] = [];
   const push = (decision: Decision) => {
     if (!space.isEmpty(decision.set)) out.push(decision);
   };
   for (const { summary, entering } of enteredChains(host, run)) {
-    for (const local of mergeDecisions(host, summary.decisions)) {
+    for (const local of mergeDecisions(host, summary.decisions.filter(wanted))) {
       const { rule, verdict, environment } = local;
-      push({ rule, table: run.table, chain: summary.chain, verdict, environment, set: space.intersect(local.set, entering) });
+      push({
+        rule,
+        table: run.table,
+        chain: summary.chain,
+        verdict,
+        environment,
+        set: space.intersect(local.set, entering),
+      });
     }
   }
   for (const { summary, entering } of run.summaries) {
@@ -362,7 +379,11 @@ export function deliveredBits(
   host: HostSpace,
   environment: Environment,
   version: IpVersion,
-): { readonly daddr: readonly PacketSet[]; readonly dport: readonly PacketSet[]; readonly redirected: boolean } {
+): {
+  readonly daddr: readonly PacketSet[];
+  readonly dport: readonly PacketSet[];
+  readonly redirected: boolean;
+} {
   return {
     daddr: fieldBits(host, environment, 'daddr', version),
     dport: fieldBits(host, environment, 'dport', version),

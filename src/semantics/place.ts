@@ -34,7 +34,10 @@ export function inCtState(
   ...states: (keyof typeof CT_STATE)[]
 ): PacketSet {
   const bits = fieldBits(host, environment, 'ct-state', version);
-  return host.space.inIntervals(bits, states.map((s) => single(CT_STATE[s])));
+  return host.space.inIntervals(
+    bits,
+    states.map((s) => single(CT_STATE[s])),
+  );
 }
 
 /** Packets that belong to a connection at this point: new, established or related. */

@@ -22,7 +22,8 @@ export class StateBuilder {
 
   /** Adds what of `state` lies in `within`. */
   addWithin(state: State, within: PacketSet): void {
-    for (const { environment, set } of state.values()) this.add(environment, this.#space.intersect(set, within));
+    for (const { environment, set } of state.values())
+      this.add(environment, this.#space.intersect(set, within));
   }
 
   get isEmpty(): boolean {

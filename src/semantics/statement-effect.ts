@@ -1,16 +1,14 @@
 import type { Nat, Statement } from '../model/index.ts';
 import { addressBits, type Interval, interval, PROTOCOLS_WITH_PORTS, single } from '../net/index.ts';
 import type { PacketSet, SpaceField } from '../packet-set/index.ts';
-import type { Environment, EnvironmentField } from './environment.ts';
+import type { Environment } from './environment.ts';
 import type { HostSpace } from './host-space.ts';
 import { fieldBits, hasConnection, type Place } from './place.ts';
 
 type Bits = readonly PacketSet[];
 
-/** Whether executing the statement can change what a later match sees. */
-export function hasEffect(statement: Statement): boolean {
-  return statement.kind !== 'no-effect';
-}
+/** What a TTL or hop limit may be that is not told: packets without hops left are not asked about. */
+export const UNTOLD_TTL: Interval = interval(2, 255);
 
 /**
  * The environment after a statement was executed. `tracked`: connection tracking has already seen the packet, so
@@ -24,9 +22,14 @@ export function afterStatement(
   tracked: boolean,
 ): Environment {
   const { space } = host;
-  const bitsOf = (field: Parameters<typeof fieldBits>[2]) => fieldBits(host, environment, field, place.version);
+  const bitsOf = (field: Parameters<typeof fieldBits>[2]) =>
+    fieldBits(host, environment, field, place.version);
   /** `bits`, but only for packets with a connection where the statement needs one. */
-  const assign = (field: Parameters<typeof fieldBits>[2], bits: Bits, needsConnection: boolean): Environment => {
+  const assign = (
+    field: Parameters<typeof fieldBits>[2],
+    bits: Bits,
+    needsConnection: boolean,
+  ): Environment => {
     if (!needsConnection) return environment.assign([[field, bits]]);
     const connected = hasConnection(host, environment, place.version);
     const old = bitsOf(field);
@@ -55,11 +58,15 @@ export function afterStatement(
         const taken = ((statement.fromMask >> position) & 1n) === 1n ? from[i]! : space.empty;
         return space.symmetricDifference(kept, taken);
       });
-      return assign(statement.field, bits, true);
+      return assign(statement.field, bits, statement.field === 'ct-mark' || statement.from === 'ct-mark');
     }
     case 'unknown-field': {
       const width = bitsOf(statement.field).length;
-      return assign(statement.field, host.unknownBits(statement.text, width, statement.field), statement.field === 'ct-mark');
+      const bits =
+        statement.field === 'ttl'
+          ? unknownIn(host, statement.text, width, UNTOLD_TTL, 'ttl')
+          : host.unknownBits(statement.text, width, statement.field);
+      return assign(statement.field, bits, statement.field === 'ct-mark');
     }
   }
 }
@@ -75,20 +82,38 @@ export interface Translation {
  * packets whose port stays (no ports, or a port in the wanted range already) come apart, so that new ports are constants or
  * unknowns and never functions of the old ones. Source: linux nf_nat_core.c, nf_nat_l4proto_in_range().
  */
-export function afterNat(host: HostSpace, place: Place, environment: Environment, nat: Nat, text: string): Translation[] {
+export function afterNat(
+  host: HostSpace,
+  place: Place,
+  environment: Environment,
+  nat: Nat,
+  text: string,
+): Translation[] {
   const { space } = host;
   const { version } = place;
   const field = nat.kind === 'dnat' || nat.kind === 'redirect' ? 'dport' : 'sport';
   const old = fieldBits(host, environment, field, version);
-  if (nat.ports === undefined) return [{ within: space.full, environment: withNewPort(host, place, environment, nat, text, old) }];
-  const hasPorts = space.inIntervals(fieldBits(host, environment, 'protocol', version), PROTOCOLS_WITH_PORTS.map(single));
-  const onlyOne = nat.ports.lo >= nat.ports.hi;
-  const moves = onlyOne ? hasPorts : space.minus(hasPorts, space.inIntervals(old, [nat.ports]));
-  const wanted = unknownIn(host, `port of: ${text}`, 16, nat.ports, field);
+  const ports = usable(nat.ports, 16);
+  if (ports === undefined)
+    return [{ within: space.full, environment: withNewPort(host, place, environment, nat, text, old) }];
+  const hasPorts = space.inIntervals(
+    fieldBits(host, environment, 'protocol', version),
+    PROTOCOLS_WITH_PORTS.map(single),
+  );
+  const onlyOne = ports.lo === ports.hi;
+  const moves =
+    onlyOne || nat.portMoves === true ? hasPorts : space.minus(hasPorts, space.inIntervals(old, [ports]));
+  const wanted = unknownIn(host, `port of: ${text}`, 16, ports, field);
   return [
     { within: moves, environment: withNewPort(host, place, environment, nat, text, wanted) },
     { within: space.complement(moves), environment: withNewPort(host, place, environment, nat, text, old) },
   ];
+}
+
+/** The range, or everything where it is reversed. */
+function usable(range: Interval | undefined, width: number): Interval | undefined {
+  if (range === undefined || range.lo <= range.hi) return range;
+  return interval(0n, (1n << BigInt(width)) - 1n);
 }
 
 /** The environment after translation, given the port's new bits. */
@@ -106,14 +131,26 @@ function withNewPort(
   const now = (field: 'saddr' | 'daddr' | 'sport' | 'dport') => fieldBits(host, environment, field, version);
   const address = (field: 'saddr' | 'daddr'): Bits => {
     if (nat.unknownTarget) return host.unknownBits(`address of: ${text}`, width, field);
-    if (nat.addresses === undefined) return now(field);
-    return unknownIn(host, `address of: ${text}`, width, nat.addresses, field);
+    const addresses = usable(nat.addresses, width);
+    return addresses === undefined
+      ? now(field)
+      : unknownIn(host, `address of: ${text}`, width, addresses, field);
   };
   switch (nat.kind) {
     case 'dnat': {
       const daddr = address('daddr');
       const changed = space.union(differ(host, daddr, now('daddr')), differ(host, port, now('dport')));
-      return translated(host, place, environment, [['daddr', daddr], ['dport', port]], 'ct-dnat', changed);
+      return translated(
+        host,
+        place,
+        environment,
+        [
+          ['daddr', daddr],
+          ['dport', port],
+        ],
+        'ct-dnat',
+        changed,
+      ).withNote('redirected', undefined);
     }
     case 'redirect': {
       const local = place.path === 'output';
@@ -124,15 +161,33 @@ function withNewPort(
         ? differ(host, daddr, now('daddr'))
         : host.varying(`whether the packet was sent to the interface's own address: ${text}`);
       const changed = space.union(differ(host, port, now('dport')), addressChanged);
-      return translated(host, place, environment, [['daddr', daddr], ['dport', port]], 'ct-dnat', changed).withNote(
-        'redirected',
-        'yes',
-      );
+      return translated(
+        host,
+        place,
+        environment,
+        [
+          ['daddr', daddr],
+          ['dport', port],
+        ],
+        'ct-dnat',
+        changed,
+      ).withNote('redirected', 'yes');
     }
     case 'snat':
     case 'masquerade': {
-      const saddr = nat.kind === 'snat' ? address('saddr') : host.unknownBits(`address of: ${text}`, width, 'saddr');
-      return translated(host, place, environment, [['saddr', saddr], ['sport', port]], 'ct-snat', space.full);
+      const saddr =
+        nat.kind === 'snat' ? address('saddr') : host.unknownBits(`address of: ${text}`, width, 'saddr');
+      return translated(
+        host,
+        place,
+        environment,
+        [
+          ['saddr', saddr],
+          ['sport', port],
+        ],
+        'ct-snat',
+        space.full,
+      );
     }
   }
 }
@@ -141,19 +196,18 @@ function translated(
   host: HostSpace,
   place: Place,
   environment: Environment,
-  changes: readonly (readonly [EnvironmentField, Bits])[],
+  changes: readonly (readonly [SpaceField, Bits])[],
   status: 'ct-dnat' | 'ct-snat',
   changed: PacketSet,
 ): Environment {
   const old = fieldBits(host, environment, status, place.version)[0]!;
   // A field that keeps its arriving value is not listed, so that later steps know it is the packet's own.
-  const real = changes.map(([field, bits]) => [field, bits === undefined || isOwn(host, field, bits) ? undefined : bits] as const);
+  const real = changes.map(([field, bits]) => [field, isOwn(host, field, bits) ? undefined : bits] as const);
   return environment.assign([...real, [status, [host.space.union(old, changed)]]]);
 }
 
 /** Whether the bits are the arriving packet's own value of the field. */
-function isOwn(host: HostSpace, field: EnvironmentField, bits: Bits): boolean {
-  if (field === 'iif' || field === 'oif') return false;
+function isOwn(host: HostSpace, field: SpaceField, bits: Bits): boolean {
   const own = host.space.bits(field);
   return bits.every((bit, i) => bit === own[i]);
 }
@@ -172,7 +226,13 @@ function differ(host: HostSpace, a: Bits, b: Bits): PacketSet {
  * A number that may be any value of the closed interval and nothing else. The interval is cut into aligned blocks; fresh
  * unknown variables choose the block and the bits inside it, so every valuation gives a value of the interval.
  */
-export function unknownIn(host: HostSpace, text: string, width: number, range: Interval, beside: SpaceField): Bits {
+export function unknownIn(
+  host: HostSpace,
+  text: string,
+  width: number,
+  range: Interval,
+  beside: SpaceField,
+): Bits {
   const { space } = host;
   if (range.lo >= range.hi) return space.constantBits(width, range.lo);
   const blocks = alignedBlocks(range);
@@ -198,7 +258,10 @@ function alignedBlocks(range: Interval): { readonly value: bigint; readonly free
   let lo = range.lo;
   while (lo <= range.hi) {
     let freeBits = 0;
-    while ((lo & ((1n << BigInt(freeBits + 1)) - 1n)) === 0n && lo + (1n << BigInt(freeBits + 1)) - 1n <= range.hi) {
+    while (
+      (lo & ((1n << BigInt(freeBits + 1)) - 1n)) === 0n &&
+      lo + (1n << BigInt(freeBits + 1)) - 1n <= range.hi
+    ) {
       freeBits++;
     }
     out.push({ value: lo, freeBits });

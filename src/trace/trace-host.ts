@@ -120,7 +120,7 @@ function combine(
   bySets: SetAnswer | undefined,
   byWalk: Evaluation,
 ): TraceAnswer {
-  const walked = { verdict: byWalk.verdict, delivered: deliveredByWalk(byWalk), path: byWalk.path };
+  const walked = { verdict: byWalk.verdict, delivered: byWalk.delivered, path: byWalk.path };
   if (bySets === undefined) return { ...walked, unknown: unknownTexts(byWalk, bySets) };
   if (gaveUp(byWalk)) {
     return {
@@ -137,12 +137,6 @@ function combine(
       (delivered.daddr !== walked.delivered.daddr || delivered.dport !== walked.delivered.dport));
   if (differs) throw new TraceDisagreement(index, packet, bySets, byWalk);
   return { ...walked, unknown: unknownTexts(byWalk, bySets) };
-}
-
-/** Which of the host's own addresses a REDIRECT picks is not told, also where the evaluator knows (design.md, 4.2). */
-function deliveredByWalk(byWalk: Evaluation): PacketAnswer['delivered'] {
-  const redirected = byWalk.path.some((step) => step.verdict === 'redirect');
-  return redirected ? { daddr: undefined, dport: byWalk.delivered.dport } : byWalk.delivered;
 }
 
 /** Whether the plain evaluator ran into a limit. It then names the limit first among the unknowns. */

@@ -225,7 +225,7 @@ describe('Chains of type nat', () => {
     expect(verdictOf(chains(raw(rule(notrack)), stops, tests))).toBe('accept');
   });
 
-  test('they do not run when nothing on the host needs connection tracking', () => {
+  test('they do not run when nothing needs connection tracking for the IP version of the packet', () => {
     expect(verdictOf(chains(stops))).toBe('accept');
     const needing = [
       rule(tcpDport(1), redirect(2)),
@@ -242,8 +242,13 @@ describe('Chains of type nat', () => {
       rule(tcpDport(1), unknownVerdict('-j CONNMARK helper')),
     ];
     for (const one of needing) {
-      expect(verdictOf(ruleset(table('ip', stops), table('ip6', base('forward', {}, one))))).toBe('drop');
+      expect(verdictOf(ruleset(table('ip', stops), table('inet', base('forward', {}, one))))).toBe('drop');
+      expect(verdictOf(ruleset(table('ip', stops), table('ip6', base('forward', {}, one))))).toBe('accept');
     }
+    const dormant = { ...table('ip', base('forward', {}, rule(state('new'), drop))), dormant: true };
+    expect(verdictOf(ruleset(table('ip', stops), dormant))).toBe('drop');
+    const to6 = table('inet', base('output', { type: 'nat' }, rule(tcpDport(1), dnat('2001:db8::1'))));
+    expect(verdictOf(ruleset(table('ip', stops), to6))).toBe('accept');
     expect(verdictOf(chains(stops, base('forward', {}, rule(same('-m string --string x'), drop))))).toBe(
       'accept',
     );
@@ -421,7 +426,33 @@ describe('Source translation', () => {
   });
 });
 
+describe('Ports of a range', () => {
+  test('one that lies in the range stays, for sources too', () => {
+    const sport = (value: Range) => base('postrouting', { priority: 200 }, rule(field('sport', value), drop));
+    const translate = nat('postrouting', 100, rule(snat('192.0.2.9', [5000, 5010])));
+    const verdict = (port: number) =>
+      verdictOf(chains(translate, sport(5007)), { hook: 'forward', sport: port });
+    expect(verdict(5007)).toBe('drop');
+    expect(verdict(5008)).toBe('accept');
+    expect(verdict(4444)).toBe('unknown');
+  });
+
+  test('a destination that what is known leaves no choice is told as delivered', () => {
+    const translate = nat('prerouting', -100, rule(dnat('192.0.2.1-192.0.2.2')));
+    const rules = chains(translate, dropIf(daddr('192.0.2.2')));
+    expect(evaluate(rules)).toMatchObject({ verdict: 'unknown', delivered: { daddr: ip('192.0.2.1') } });
+  });
+});
+
 describe('The original tuple', () => {
+  test('it is the header that connection tracking saw: what a rule changes before that counts, later changes do not', () => {
+    const moves = rule({ kind: 'set-field', field: 'dport', and: 0n, xor: 443n, text: 'set dport 443' });
+    const before = chains(raw(moves), dropIf(origDport(443)));
+    expect(verdictOf(before)).toBe('drop');
+    const after = chains(base('prerouting', { priority: -150 }, moves), dropIf(origDport(443)));
+    expect(verdictOf(after)).toBe('accept');
+  });
+
   const translate = nat('prerouting', -100, rule(tcpDport(443), redirect(9090)));
 
   test('for a new packet it is the packet as it arrived', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { evaluatePacket, prepareRuleset } from '../../src/evaluate/index.ts';
-import type { NamedSet, Packet } from '../../src/model/index.ts';
+import type { NamedSet, NamedSetElement, Packet } from '../../src/model/index.ts';
 import {
   accept,
   base,
@@ -93,6 +93,18 @@ describe('Sets of addresses', () => {
     expect(inside(nets, 'src', from('198.51.100.1'))).toBe('out');
     expect(inside(nets, 'src', from('198.51.100.7'))).toBe('in');
     expect(inside(nets, 'src', from('198.51.100.1'), { negated: true })).toBe('in');
+  });
+
+  test('--return-nomatch means nothing for types without networks, and goes by the type of each member', () => {
+    const hosts = namedSet('hosts', 'hash:ip', [element('198.51.100.7')]);
+    const nets = namedSet('nets', 'hash:net', [element('198.51.0.0/16'), hole('198.51.100.8')]);
+    const list = namedSet('list', 'list:set', [element(member('hosts')), element(member('nets'))]);
+    const listed = (source: string) =>
+      inside([list, hosts, nets], 'src', from(source), { returnNomatch: true });
+    expect(inside(hosts, 'src', packet(), { returnNomatch: true })).toBe('in');
+    expect(listed('198.51.100.7')).toBe('in');
+    expect(listed('198.51.100.8')).toBe('in');
+    expect(listed('198.51.100.9')).toBe('out');
   });
 
   test('--return-nomatch matches holes only', () => {
@@ -217,9 +229,21 @@ describe('Sets with interfaces, marks and MACs', () => {
     expect(evaluate(rules([7])).verdict).toBe('unknown');
   });
 
-  test('an element whose MAC is not filled in yet may match', () => {
+  test('in hash:net,iface the longest network decides, whatever its interface', () => {
+    const inner = (...elements: readonly NamedSetElement[]) =>
+      namedSet('s', 'hash:net,iface', [element('198.51.0.0/16', named('eth0')), ...elements]);
+    expect(inside(inner(), 'src,src')).toBe('in');
+    expect(inside(inner(element('198.51.100.0/24', named('eth1'))), 'src,src')).toBe('out');
+    expect(inside(inner(hole('198.51.100.0/24', named('eth1'))), 'src,src')).toBe('out');
+    expect(inside(inner(fading('198.51.100.0/24', named('eth1'))), 'src,src')).toBe('unknown');
+    const both = inner(element('198.51.100.0/24', named('eth1')), element('198.51.100.0/24', named('eth0')));
+    expect(inside(both, 'src,src')).toBe('in');
+  });
+
+  test('an element whose MAC is not filled in yet matches any', () => {
     const pairs = namedSet('s', 'bitmap:ip,mac', [element('198.51.100.7'), element('198.51.100.8', 7)]);
-    expect(inside(pairs, 'src,src', packet({ smac: 1n }))).toBe('unknown');
+    expect(inside(pairs, 'src,src', packet({ smac: 1n }))).toBe('in');
+    expect(inside(pairs, 'src,src')).toBe('in');
     expect(inside(pairs, 'src,src', from('198.51.100.8', { smac: 7n }))).toBe('in');
     expect(inside(pairs, 'src,src', from('198.51.100.8', { smac: 8n }))).toBe('out');
     expect(inside(pairs, 'src,src', from('198.51.100.9', { smac: 1n }))).toBe('out');
