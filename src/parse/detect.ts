@@ -39,10 +39,18 @@ const HEAD = 65_536;
  * for binary content the caller passes what `decodeText` says.
  */
 export function detectFormat(text: string, fileName: string, encoding?: 'binary'): Detection {
-  if (encoding === 'binary' || text.slice(0, HEAD).includes('\0')) return mistaken('binary', 'it holds bytes that are no text', undefined);
+  if (encoding === 'binary' || text.slice(0, HEAD).includes('\0'))
+    return mistaken('binary', 'it holds bytes that are no text', undefined);
   const head = text.slice(0, HEAD);
   const trimmed = head.trimStart();
-  if (trimmed === '') return text.trim() === '' ? mistaken('empty', 'it holds no text', 'the command may have failed or lacked root rights: run it again as root') : detectLines(text, head, fileName);
+  if (trimmed === '')
+    return text.trim() === ''
+      ? mistaken(
+          'empty',
+          'it holds no text',
+          'the command may have failed or lacked root rights: run it again as root',
+        )
+      : detectLines(text, head, fileName);
   if (trimmed.startsWith('{') || trimmed.startsWith('[{')) return detectJson(trimmed);
   if (trimmed.startsWith('<')) return detectXml(trimmed);
   return detectLines(text, head, fileName);
@@ -61,7 +69,8 @@ function detectJson(head: string): Detection {
   return mistaken('other-json', 'it is JSON without the key "nftables"', NFT_ADVICE);
 }
 
-const FIREWALLD_ROOTS = /<(zone|service|ipset|policy|icmptype|helper|direct|whitelist|lockdown-whitelist)[\s>/]/;
+const FIREWALLD_ROOTS =
+  /<(zone|service|ipset|policy|icmptype|helper|direct|whitelist|lockdown-whitelist)[\s>/]/;
 
 function detectXml(head: string): Detection {
   const root = FIREWALLD_ROOTS.exec(head.replaceAll(/<!--[\s\S]{0,20000}?-->/g, ''))?.[1];
@@ -78,28 +87,68 @@ interface Listing {
 
 /** Outputs that are meant for people. Asked in this order, after the formats that can be read. */
 const LISTINGS: readonly Listing[] = [
-  { pattern: /^Chain \S+ \((?:policy [A-Z]+|\d+ references)/m, format: 'iptables-listing', what: 'the output of "iptables -L"', advice: IPTABLES_ADVICE },
-  { pattern: /^\s*table (?:ip6?|inet|arp|bridge|netdev) \S+ \{/m, format: 'nft-text', what: 'the text form of "nft list ruleset"', advice: NFT_ADVICE },
-  { pattern: /^\S+(?: \((?:active|default)[^)]*\))?\s*\n\s+target: \S+\s*\n\s+(?:ingress-priority|icmp-block-inversion|egress-priority)/m, format: 'firewall-cmd-listing', what: 'the output of "firewall-cmd --list-all"', advice: FIREWALLD_ADVICE },
-  { pattern: /^(?:Rule Name:|Regelname:)\s|^-{20,}\r?\n(?:Enabled|Aktiviert):|^\s*(?:DisplayName|DisplayGroup)\s*:\s|netsh advfirewall|^Name\tGroup\tProfile\tEnabled/m, format: 'windows-firewall', what: 'an export of the Windows firewall', advice: 'nwaudit judges Linux firewalls; for a NetWorker host on Windows send the output of "nsrports" at least' },
-  { pattern: /^Status: (?:active|inactive)\s*$[\s\S]{0,400}^To\s+Action\s+From/m, format: 'ufw-listing', what: 'the output of "ufw status"', advice: IPTABLES_ADVICE },
+  {
+    pattern: /^Chain \S+ \((?:policy [A-Z]+|\d+ references)/m,
+    format: 'iptables-listing',
+    what: 'the output of "iptables -L"',
+    advice: IPTABLES_ADVICE,
+  },
+  {
+    pattern: /^\s*table (?:ip6?|inet|arp|bridge|netdev) \S+ \{/m,
+    format: 'nft-text',
+    what: 'the text form of "nft list ruleset"',
+    advice: NFT_ADVICE,
+  },
+  {
+    pattern:
+      /^\S+(?: \((?:active|default)[^)]*\))?\s*\n\s+target: \S+\s*\n\s+(?:ingress-priority|icmp-block-inversion|egress-priority)/m,
+    format: 'firewall-cmd-listing',
+    what: 'the output of "firewall-cmd --list-all"',
+    advice: FIREWALLD_ADVICE,
+  },
+  {
+    pattern:
+      /^(?:Rule Name:|Regelname:)\s|^-{20,}\r?\n(?:Enabled|Aktiviert):|^\s*(?:DisplayName|DisplayGroup)\s*:\s|netsh advfirewall|^Name\tGroup\tProfile\tEnabled/m,
+    format: 'windows-firewall',
+    what: 'an export of the Windows firewall',
+    advice:
+      'nwaudit judges Linux firewalls; for a NetWorker host on Windows send the output of "nsrports" at least',
+  },
+  {
+    pattern: /^Status: (?:active|inactive)\s*$[\s\S]{0,400}^To\s+Action\s+From/m,
+    format: 'ufw-listing',
+    what: 'the output of "ufw status"',
+    advice: IPTABLES_ADVICE,
+  },
 ];
 
 function detectLines(text: string, head: string, fileName: string): Detection {
-  if (/^(?:\s*(?:Service|Connection) ports?:\s*\d+-\d+)/m.test(head)) return found('nsrports', 'it names service and connection ports as nsrports does');
-  if (/^\s*DefaultZone\s*=/m.test(head) && /^\s*(?:CleanupOnExit|Lockdown|IPv6_rpfilter|FirewallBackend|LogDenied)\s*=/m.test(head)) {
+  if (/^(?:\s*(?:Service|Connection) ports?:\s*\d+-\d+)/m.test(head))
+    return found('nsrports', 'it names service and connection ports as nsrports does');
+  if (
+    /^\s*DefaultZone\s*=/m.test(head) &&
+    /^\s*(?:CleanupOnExit|Lockdown|IPv6_rpfilter|FirewallBackend|LogDenied)\s*=/m.test(head)
+  ) {
     return found('firewalld', 'it has the keys of firewalld.conf');
   }
   // A file with both counts as rules; its sets are read too (parseExport).
   if (holdsIptablesRules(text)) {
     const { family, reason } = decideFamily(text, fileName);
-    return found(family === 'ip6' ? 'ip6tables-save' : 'iptables-save', `it has tables, chains or rules of iptables; ${reason}`);
+    return found(
+      family === 'ip6' ? 'ip6tables-save' : 'iptables-save',
+      `it has tables, chains or rules of iptables; ${reason}`,
+    );
   }
   if (holdsSets(text)) return found('ipset-save', 'it creates or fills ipsets');
   for (const listing of LISTINGS) {
-    if (listing.pattern.test(head)) return mistaken(listing.format, `it looks like ${listing.what}`, listing.advice);
+    if (listing.pattern.test(head))
+      return mistaken(listing.format, `it looks like ${listing.what}`, listing.advice);
   }
-  return mistaken('other-text', 'it holds nothing that nwaudit reads', 'export with "iptables-save", "ip6tables-save", "ipset save" or "nft -j list ruleset"');
+  return mistaken(
+    'other-text',
+    'it holds nothing that nwaudit reads',
+    'export with "iptables-save", "ip6tables-save", "ipset save" or "nft -j list ruleset"',
+  );
 }
 
 const SET_LINE = /^[^\n]{0,200}?\b(?:create|add|-N)[ \t][^\n]{1,400}$/gm;
@@ -107,7 +156,11 @@ const SET_LINE = /^[^\n]{0,200}?\b(?:create|add|-N)[ \t][^\n]{1,400}$/gm;
 /** Whether a line creates a set of a known kind, or adds an element. */
 function holdsSets(text: string): boolean {
   for (const [line] of text.matchAll(SET_LINE)) {
-    if (isIpsetLine(line) && (/\b(?:hash|bitmap|list):[a-z]|\bipset\b/.test(line) || /^add\s+\S+\s+\S*\d/.test(line))) return true;
+    if (
+      isIpsetLine(line) &&
+      (/\b(?:hash|bitmap|list):[a-z]|\bipset\b/.test(line) || /^add\s+\S+\s+\S*\d/.test(line))
+    )
+      return true;
     if (/^-N\s+\S+\s+\w+(?:hash|map)\b/.test(line)) return true;
   }
   return false;

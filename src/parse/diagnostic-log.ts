@@ -23,7 +23,13 @@ export function shorten(text: string): string {
 /** Single statements kept per file; the others are counted in one last statement. */
 const MOST_STATEMENTS = 20_000;
 
-type Mutable = { kind: ParseDiagnostic['kind']; incomplete: boolean; origin: Origin; detail: string; more: number };
+type Mutable = {
+  kind: ParseDiagnostic['kind'];
+  incomplete: boolean;
+  origin: Origin;
+  detail: string;
+  more: number;
+};
 
 /** Collects what is said about one file: single statements, and statements made once for all places they fit. */
 export class DiagnosticLog {
@@ -52,13 +58,23 @@ export class DiagnosticLog {
       this.#all.push(entry);
       return;
     }
-    this.#overflow ??= { ...entry, incomplete: false, detail: 'there are more remarks about this file than can be shown' };
+    this.#overflow ??= {
+      ...entry,
+      incomplete: false,
+      detail: 'there are more remarks about this file than can be shown',
+    };
     this.#overflow.incomplete ||= entry.incomplete;
     this.#overflow.more++;
   }
 
   /** Says a remark about a run of lines as one diagnostic. */
-  addLines(kind: ParseDiagnostic['kind'], incomplete: boolean, first: Place, last: Place, detail: string): void {
+  addLines(
+    kind: ParseDiagnostic['kind'],
+    incomplete: boolean,
+    first: Place,
+    last: Place,
+    detail: string,
+  ): void {
     const origin = { ...this.originOf(first), endLine: last.line, endColumn: last.endColumn };
     this.#push({ kind, incomplete, origin, detail, more: 0 });
   }

@@ -91,8 +91,10 @@ export function icmpTypeOf(version: IpVersion, name: string): IcmpType | undefin
   const rows = version === 4 ? V4 : V6;
   const wanted = name.toLowerCase();
   const exact = rows.find((row) => row[0].toLowerCase() === wanted);
-  const fitting = exact === undefined ? rows.filter((row) => row[0].toLowerCase().startsWith(wanted)) : [exact];
+  const fitting =
+    exact === undefined ? rows.filter((row) => row[0].toLowerCase().startsWith(wanted)) : [exact];
   const first = fitting[0];
-  if (first === undefined || fitting.some((row) => row[1] !== first[1] || row[2] !== first[2])) return undefined;
+  if (first === undefined || fitting.some((row) => row[1] !== first[1] || row[2] !== first[2]))
+    return undefined;
   return { type: first[1], code: first[2] };
 }

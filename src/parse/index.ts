@@ -1,10 +1,17 @@
 /** From files to rulesets: what a file is, what it says, and how the files of one host fit together. */
-import { EMPTY_RULESET, type Origin, type ParseDiagnostic, type ParseResult, type Ruleset } from '../model/index.ts';
+import {
+  EMPTY_RULESET,
+  type Origin,
+  type ParseDiagnostic,
+  type ParseResult,
+  type Ruleset,
+} from '../model/index.ts';
 import { type DecodedText, decodeText } from './decode-text.ts';
 import { type Detection, detectFormat, type MistakenFormat } from './detect.ts';
 import { isIpsetLine, parseIpsetSave } from './ipset-save/index.ts';
 import { parseIptablesSave } from './iptables-save/index.ts';
 import { mergeRulesets } from './merge-rulesets.ts';
+import { parseNftJson } from './nft-json/index.ts';
 
 export { type DecodedText, decodeText } from './decode-text.ts';
 export { type Detection, detectFormat, type MistakenFormat } from './detect.ts';
@@ -26,11 +33,19 @@ export function parseExport(text: string, file: string, detection: Detection): P
     case 'ipset-save':
       return parseIpsetSave(text, file);
     case 'nft-json':
-      return unread(file, 'this version does not read nft JSON; export with "iptables-save" and "ip6tables-save" where the host has iptables', true);
+      return parseNftJson(text, file);
     case 'firewalld':
-      return unread(file, 'this version does not read firewalld configurations; export with "iptables-save" where the host has iptables', true);
+      return unread(
+        file,
+        'this version does not read firewalld configurations; export with "iptables-save" where the host has iptables',
+        true,
+      );
     case 'nsrports':
-      return unread(file, 'the output of nsrports is recognised and not compared with the firewall yet', false);
+      return unread(
+        file,
+        'the output of nsrports is recognised and not compared with the firewall yet',
+        false,
+      );
   }
 }
 
@@ -54,7 +69,12 @@ function parseRules(text: string, file: string): ParseResult {
 }
 
 function unread(file: string, detail: string, incomplete: boolean): ParseResult {
-  const diagnostic: ParseDiagnostic = { kind: incomplete ? 'unsupported' : 'note', incomplete, origin: fileOrigin(file), detail };
+  const diagnostic: ParseDiagnostic = {
+    kind: incomplete ? 'unsupported' : 'note',
+    incomplete,
+    origin: fileOrigin(file),
+    detail,
+  };
   return { ruleset: EMPTY_RULESET, diagnostics: [diagnostic] };
 }
 

@@ -1,4 +1,12 @@
-import type { Condition, NamedSet, Origin, ParseDiagnostic, ParseResult, Ruleset, Table } from '../model/index.ts';
+import type {
+  Condition,
+  NamedSet,
+  Origin,
+  ParseDiagnostic,
+  ParseResult,
+  Ruleset,
+  Table,
+} from '../model/index.ts';
 import { quote } from './diagnostic-log.ts';
 import { dynamicSetsOf, isSameTable } from './iptables-save/index.ts';
 
@@ -36,7 +44,12 @@ function mergeTables(all: readonly Table[], diagnostics: ParseDiagnostic[]): rea
     const known = kept.get(key);
     if (known === undefined) kept.set(key, table);
     else if (isSameTable(known, table)) {
-      diagnostics.push(note(table.origin, `table ${table.name} (${table.family}) is the same as in ${placeText(known.origin)}; it is counted once`));
+      diagnostics.push(
+        note(
+          table.origin,
+          `table ${table.name} (${table.family}) is the same as in ${placeText(known.origin)}; it is counted once`,
+        ),
+      );
     } else {
       diagnostics.push({
         kind: 'contradiction',
@@ -55,7 +68,12 @@ function mergeSets(all: readonly NamedSet[], diagnostics: ParseDiagnostic[]): re
     const known = kept.get(set.name);
     if (known === undefined) kept.set(set.name, set);
     else if (setKey(known) === setKey(set)) {
-      diagnostics.push(note(set.origin, `the set ${quote(set.name)} is the same as in ${placeText(known.origin)}; it is counted once`));
+      diagnostics.push(
+        note(
+          set.origin,
+          `the set ${quote(set.name)} is the same as in ${placeText(known.origin)}; it is counted once`,
+        ),
+      );
     } else {
       diagnostics.push({
         kind: 'contradiction',
@@ -69,7 +87,9 @@ function mergeSets(all: readonly NamedSet[], diagnostics: ParseDiagnostic[]): re
 }
 
 function setKey(set: NamedSet): string {
-  const elements = set.elements.map(({ values, nomatch, timeout }) => stringify([values, nomatch, timeout])).sort();
+  const elements = set.elements
+    .map(({ values, nomatch, timeout }) => stringify([values, nomatch, timeout]))
+    .sort();
   return stringify([set.type, set.version, set.netmask, set.dynamic, elements]);
 }
 
@@ -86,7 +106,11 @@ function placeText(origin: Origin): string {
 }
 
 /** Sets of iptables rules and of lists that no file holds: their contents stay unknown, which costs no completeness. */
-function sayMissingSets(tables: readonly Table[], sets: readonly NamedSet[], diagnostics: ParseDiagnostic[]): void {
+function sayMissingSets(
+  tables: readonly Table[],
+  sets: readonly NamedSet[],
+  diagnostics: ParseDiagnostic[],
+): void {
   const known = new Set(sets.map((s) => s.name));
   const say = (name: string, origin: Origin): void => {
     if (known.has(name)) return;
@@ -103,7 +127,8 @@ function sayMissingSets(tables: readonly Table[], sets: readonly NamedSet[], dia
     }
   }
   for (const set of sets) {
-    for (const { values, origin } of set.elements) for (const value of values) if (value.kind === 'set') say(value.name, origin);
+    for (const { values, origin } of set.elements)
+      for (const value of values) if (value.kind === 'set') say(value.name, origin);
   }
 }
 

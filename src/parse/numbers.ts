@@ -1,4 +1,13 @@
-import { addressBits, type Interval, type IpVersion, maxAddress, parseAddress, parseIpv6, prefixLengthOf, prefixMask } from '../net/index.ts';
+import {
+  addressBits,
+  type Interval,
+  type IpVersion,
+  maxAddress,
+  parseAddress,
+  parseIpv6,
+  prefixLengthOf,
+  prefixMask,
+} from '../net/index.ts';
 import { portOfService } from './service-names.ts';
 
 /**
@@ -16,7 +25,10 @@ export function parseNumber(text: string, max: bigint | number): bigint | undefi
 }
 
 /** `VALUE` or `VALUE/MASK`, both 32 bits wide; the mask is all ones when absent. */
-export function parseMasked(text: string, max: bigint): { readonly value: bigint; readonly mask: bigint } | undefined {
+export function parseMasked(
+  text: string,
+  max: bigint,
+): { readonly value: bigint; readonly mask: bigint } | undefined {
   const slash = text.indexOf('/');
   const value = parseNumber(slash < 0 ? text : text.slice(0, slash), max);
   const mask = slash < 0 ? max : parseNumber(text.slice(slash + 1), max);
@@ -46,7 +58,12 @@ export function parsePort(text: string): bigint | 'unknown-name' | undefined {
 
 /** Whether a word could be a service, protocol or host name, or a shell variable in the place of one. */
 export function isName(text: string): boolean {
-  return text.length <= 255 && (/^[A-Za-z_][\w.+-]*$/.test(text) || /^\d[\w-]*(\.[\w-]+)*\.?[A-Za-z][\w.-]*$/.test(text) || /\$[\w{(]/.test(text));
+  return (
+    text.length <= 255 &&
+    (/^[A-Za-z_][\w.+-]*$/.test(text) ||
+      /^\d[\w-]*(\.[\w-]+)*\.?[A-Za-z][\w.-]*$/.test(text) ||
+      /\$[\w{(]/.test(text))
+  );
 }
 
 /** A port range `A`, `A:B`, `:B` or `A:` with numbers or names. */
@@ -108,7 +125,10 @@ export function parseNetwork(
 }
 
 /** The interval of a network whose mask has no hole, else `undefined`. */
-export function networkInterval(version: IpVersion, network: { readonly value: bigint; readonly mask: bigint }): Interval | undefined {
+export function networkInterval(
+  version: IpVersion,
+  network: { readonly value: bigint; readonly mask: bigint },
+): Interval | undefined {
   if (prefixLengthOf(version, network.mask) === undefined) return undefined;
   return { lo: network.value, hi: network.value | (maxAddress(version) ^ network.mask) };
 }

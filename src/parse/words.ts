@@ -48,7 +48,10 @@ export function splitSavedLine(text: string, from: number): readonly Word[] | Wo
   return words;
 }
 
-function readQuoted(text: string, open: number): { readonly value: string; readonly end: number } | undefined {
+function readQuoted(
+  text: string,
+  open: number,
+): { readonly value: string; readonly end: number } | undefined {
   const parts: string[] = [];
   let from = open + 1;
   for (let i = from; i < text.length; i++) {

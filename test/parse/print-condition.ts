@@ -54,7 +54,8 @@ export function printMatches(rule: Rule): string {
 export function printOutcome(rule: Rule): string {
   const statements = rule.statements.map((s) => {
     if (s.kind === 'set-field') return `${s.field} = &0x${s.and.toString(16)} ^0x${s.xor.toString(16)}`;
-    if (s.kind === 'copy-field') return `${s.field} = &0x${s.and.toString(16)} ^(${s.from}&0x${s.fromMask.toString(16)})`;
+    if (s.kind === 'copy-field')
+      return `${s.field} = &0x${s.and.toString(16)} ^(${s.from}&0x${s.fromMask.toString(16)})`;
     if (s.kind === 'unknown-field') return `${s.field} = unknown`;
     return s.kind;
   });
@@ -72,9 +73,9 @@ function printVerdict(rule: Rule): string {
     case 'queue':
       return verdict.bypass ? 'queue bypass' : 'queue';
     case 'nat': {
-      const { kind, addresses, ports, version, unknownTarget } = verdict.nat;
+      const { kind, addresses, ports, version, unknownTarget, portMoves } = verdict.nat;
       const to = addresses === undefined ? '' : ` ${printAddresses(version ?? 4, [addresses])}`;
-      return `${kind}${to}${ports === undefined ? '' : ` ports ${printValues([ports])}`}${unknownTarget ? ' unknown' : ''}`;
+      return `${kind}${to}${ports === undefined ? '' : ` ports ${printValues([ports])}`}${portMoves === true ? ' moving' : ''}${unknownTarget ? ' unknown' : ''}`;
     }
     default:
       return verdict.kind;

@@ -1,5 +1,14 @@
 import type { SetValue } from '../../model/index.ts';
-import { ICMP, ICMPV6, type Interval, type IpVersion, PROTOCOLS_WITH_PORTS, parseProtocol, single, TCP } from '../../net/index.ts';
+import {
+  ICMP,
+  ICMPV6,
+  type Interval,
+  type IpVersion,
+  PROTOCOLS_WITH_PORTS,
+  parseProtocol,
+  single,
+  TCP,
+} from '../../net/index.ts';
 import { icmpTypeOf } from '../icmp-types.ts';
 import { networkInterval, parseAddressOf, parseNetwork, parseNumber, parsePort } from '../numbers.ts';
 import type { Part } from './set-types.ts';
@@ -30,7 +39,8 @@ export function readElement(text: string, context: ElementContext): ReadElement 
   for (const [index, word] of words.entries()) {
     if (word.startsWith('physdev:')) return { kind: 'unmodelled', detail: 'a bridge port' };
     const value = readPart(word, context.parts[index]!, context);
-    if (value === undefined) return { kind: 'problem', detail: `"${word.slice(0, 60)}" is no ${context.parts[index]!.syntax}` };
+    if (value === undefined)
+      return { kind: 'problem', detail: `"${word.slice(0, 60)}" is no ${context.parts[index]!.syntax}` };
     values.push(value);
   }
   return { kind: 'values', values };
@@ -94,7 +104,9 @@ function readPort(text: string, anyProtocol: boolean): SetValue | undefined {
     return rest === '0' ? { kind: 'port', protocol, range: single(0) } : undefined;
   }
   const range = readPortRange(rest);
-  return range === undefined ? undefined : { kind: 'port', protocol: anyProtocol ? undefined : protocol, range };
+  return range === undefined
+    ? undefined
+    : { kind: 'port', protocol: anyProtocol ? undefined : protocol, range };
 }
 
 function readProtocol(text: string): number | undefined {

@@ -48,7 +48,7 @@ export function parseIpsetSave(text: string, file: string): ParseResult {
 /** Whether a line creates, fills or empties an ipset in words that iptables does not use: `create`, `add`, `ipset …`. */
 export function isIpsetLine(text: string): boolean {
   if (!/^\s*(?:create|add|del|destroy|flush|swap|rename)\s|\bipset\s/.test(text.slice(0, 400))) return false;
-  const command = commandOf(text);
+  const [command] = commandsOf(text);
   if (command === undefined) return false;
   if (/\bipset\s/.test(text.slice(0, 400))) return true;
   const { verb, words } = command;
@@ -63,39 +63,57 @@ interface SetCommand {
 }
 
 const VERBS: Readonly<Record<string, SetCommand['verb']>> = {
-  create: 'create', n: 'create', '-N': 'create', '--create': 'create',
-  add: 'add', '-A': 'add', '--add': 'add',
-  del: 'del', '-D': 'del', '--del': 'del',
-  destroy: 'destroy', x: 'destroy', '-X': 'destroy', '--destroy': 'destroy',
-  flush: 'flush', '-F': 'flush', '--flush': 'flush',
-  swap: 'other', rename: 'other', restore: 'other', '-W': 'other', '-E': 'other', '-R': 'other',
+  create: 'create',
+  n: 'create',
+  '-N': 'create',
+  '--create': 'create',
+  add: 'add',
+  '-A': 'add',
+  '--add': 'add',
+  del: 'del',
+  '-D': 'del',
+  '--del': 'del',
+  destroy: 'destroy',
+  x: 'destroy',
+  '-X': 'destroy',
+  '--destroy': 'destroy',
+  flush: 'flush',
+  '-F': 'flush',
+  '--flush': 'flush',
+  swap: 'other',
+  rename: 'other',
+  restore: 'other',
+  '-W': 'other',
+  '-E': 'other',
+  '-R': 'other',
 };
 
-/** The ipset command of a line; `undefined` when there is none. */
-function commandOf(text: string): SetCommand | undefined {
+/** The ipset commands of a line: one bare command, or those of a shell line. */
+function commandsOf(text: string): readonly SetCommand[] {
   let from = 0;
   while (text[from] === ' ' || text[from] === '\t') from++;
   const bare = splitSavedLine(text, from);
-  if (!('kind' in bare)) {
-    const command = verbOf(bare);
-    if (command !== undefined) return command;
-  }
-  if (!/\bipset\b/.test(text)) return undefined;
+  const command = 'kind' in bare ? undefined : verbOf(bare);
+  if (command !== undefined) return [command];
+  if (!/\bipset\b/.test(text)) return [];
   const prompt = /^[^#$>]{0,100}[#$>]\s+(?=(?:sudo\s+)?\S*ipset\s)/.exec(text.slice(from))?.[0].length ?? 0;
   const shell = splitShellLine(text, from + prompt);
-  if ('kind' in shell) return undefined;
-  for (const { words } of shell) {
-    const at = words.findIndex((w) => /^(?:\S*\/)?ipset$/.test(w.value));
-    const rest = at < 0 ? [] : words.slice(at + 1).filter((w) => !/^(?:-exist|-!|-quiet|-q)$/.test(w.value));
-    const command = at < 0 ? undefined : verbOf(rest);
-    if (command !== undefined) return command;
-  }
-  return undefined;
+  return 'kind' in shell ? [] : shell.flatMap(({ words }) => shellCommandOf(words));
+}
+
+function shellCommandOf(words: readonly Word[]): readonly SetCommand[] {
+  const at = words.findIndex((w) => /^(?:[^\s=]*\/)?ipset$/.test(w.value));
+  if (at < 0) return [];
+  const command = verbOf(words.slice(at + 1).filter((w) => !/^(?:-exist|-!|-quiet|-q)$/.test(w.value)));
+  return command === undefined ? [] : [command];
 }
 
 function verbOf(words: readonly Word[]): SetCommand | undefined {
-  const verb = words[0] === undefined || !Object.hasOwn(VERBS, words[0].value) ? undefined : VERBS[words[0].value];
-  return verb === undefined || (words.length < 2 && verb !== 'other') ? undefined : { verb, words: words.slice(1) };
+  const verb =
+    words[0] === undefined || !Object.hasOwn(VERBS, words[0].value) ? undefined : VERBS[words[0].value];
+  return verb === undefined || (words.length < 2 && verb !== 'other')
+    ? undefined
+    : { verb, words: words.slice(1) };
 }
 
 class SetReader {
@@ -114,18 +132,23 @@ class SetReader {
     const start = text.length - text.trimStart().length;
     if (text.length === start) return;
     const place: Place = { line, column: start + 1, endColumn: text.length + 1 };
-    if (raw.endsWith('\r')) this.#log.once('crlf', 'note', false, place, 'lines end with CR LF; they are read, but ipset refuses such a file');
+    if (raw.endsWith('\r'))
+      this.#log.once(
+        'crlf',
+        'note',
+        false,
+        place,
+        'lines end with CR LF; they are read, but ipset refuses such a file',
+      );
     if (text[start] === '#') return;
     if (text.length > LONGEST_LINE) {
       this.#log.add('syntax', true, place, `the line is too long to be a set or element: ${quote(text)}`);
       return;
     }
-    const command = commandOf(text);
-    if (command === undefined) this.#readOther(text.trim(), place);
-    else {
-      this.#flushProse();
-      this.#execute(command, place, text.trim());
-    }
+    const commands = commandsOf(text);
+    if (commands.length === 0) this.#readOther(text.trim(), place);
+    else this.#flushProse();
+    for (const command of commands) this.#execute(command, place, text.trim());
   }
 
   #readOther(text: string, place: Place): void {
@@ -146,17 +169,24 @@ class SetReader {
 
   #execute(command: SetCommand, place: Place, text: string): void {
     if (command.verb === 'other') {
-      this.#log.add('unsupported', true, place, `the command is not followed, the sets it changes are unknown: ${quote(text)}`);
+      this.#log.add(
+        'unsupported',
+        true,
+        place,
+        `the command is not followed, the sets it changes are unknown: ${quote(text)}`,
+      );
       for (const builder of this.#sets.values()) builder.blurred = true;
       return;
     }
     const name = this.#takeName(command);
     switch (command.verb) {
       case 'create':
-        return this.#create(name.value, name.rest, place, text);
+        this.#create(name.value, name.rest, place, text);
+        return;
       case 'add':
       case 'del':
-        return this.#change(command.verb, name.value, name.rest, place, text);
+        this.#change(command.verb, name.value, name.rest, place, text);
+        return;
       case 'destroy':
         this.#sets.delete(name.value);
         this.#skipped.delete(name.value);
@@ -172,7 +202,8 @@ class SetReader {
     let count = 1;
     if (verb === 'create') {
       const type = words.findIndex((w, i) => i > 0 && setTypeOf(w.value) !== undefined);
-      if (type > 1 && setTypeOf(words[1]!.value) === undefined && !words[1]!.value.includes(':')) count = type;
+      if (type > 1 && setTypeOf(words[1]!.value) === undefined && !words[1]!.value.includes(':'))
+        count = type;
     } else if (!this.#isKnown(words[0]!.value)) {
       const limit = Math.min(words.length, 8);
       for (let n = 2; n <= limit; n++) if (this.#isKnown(joined(words, n))) count = n;
@@ -186,14 +217,24 @@ class SetReader {
 
   #create(name: string, words: readonly Word[], place: Place, text: string): void {
     if (this.#isKnown(name)) {
-      this.#log.add('contradiction', true, place, `the set ${quote(name)} is created twice; what it holds is unknown`);
+      this.#log.add(
+        'contradiction',
+        true,
+        place,
+        `the set ${quote(name)} is created twice; what it holds is unknown`,
+      );
       const known = this.#sets.get(name);
       if (known !== undefined) known.blurred = true;
       return;
     }
-    const type = setTypeOf(words[0]?.value ?? '');
+    if (words.length === 0) {
+      this.#log.add('syntax', true, place, `the line is cut off: ${quote(text)}`);
+      this.#skipped.add(name);
+      return;
+    }
+    const type = setTypeOf(words[0]!.value);
     if (type === undefined) {
-      this.#skip(name, place, `the set type ${quote(words[0]?.value ?? '')} is not known; the set stays unknown`);
+      this.#skip(name, place, `the set type ${quote(words[0]!.value)} is not known; the set stays unknown`);
       return;
     }
     const options = readCreateOptions(words.slice(1));
@@ -202,7 +243,10 @@ class SetReader {
       this.#skipped.add(name);
       return;
     }
-    if (options.unmodelled !== undefined) return this.#skip(name, place, `${options.unmodelled} is not modelled; the set ${quote(name)} stays unknown`);
+    if (options.unmodelled !== undefined) {
+      this.#skip(name, place, `${options.unmodelled} is not modelled; the set ${quote(name)} stays unknown`);
+      return;
+    }
     const parts = partsOf(type);
     const hasAddress = parts.some((p) => p.dimension === 'address');
     const set: NamedSet = {
@@ -215,7 +259,11 @@ class SetReader {
       dynamic: false,
       origin: this.#log.originOf(place),
     };
-    const context: ElementContext = { parts, version: options.version, portsOfAnyProtocol: type === 'bitmap:port' };
+    const context: ElementContext = {
+      parts,
+      version: options.version,
+      portsOfAnyProtocol: type === 'bitmap:port',
+    };
     this.#sets.set(name, { set, context, expires: options.expires, elements: new Map(), blurred: false });
   }
 
@@ -228,7 +276,12 @@ class SetReader {
     const builder = this.#sets.get(name);
     if (builder === undefined) {
       if (!this.#skipped.has(name)) {
-        this.#log.add('unresolved-reference', true, place, `the set ${quote(name)} is not created in this file: ${quote(text)}`);
+        this.#log.add(
+          'unresolved-reference',
+          true,
+          place,
+          `the set ${quote(name)} is not created in this file: ${quote(text)}`,
+        );
         this.#skipped.add(name);
       }
       return;
@@ -236,11 +289,26 @@ class SetReader {
     const element = words[0] === undefined ? undefined : readElement(words[0].value, builder.context);
     const options = readElementOptions(words.slice(1));
     if (element === undefined || element.kind === 'problem' || options === undefined) {
-      const why = element?.kind === 'problem' ? element.detail : element === undefined ? 'it is cut off' : 'an option is not known';
-      this.#log.add('syntax', true, place, `the element cannot be read, what the set ${quote(name)} holds is unknown: ${why}: ${quote(text)}`);
+      const why =
+        element?.kind === 'problem'
+          ? element.detail
+          : element === undefined
+            ? 'it is cut off'
+            : 'an option is not known';
+      this.#log.add(
+        'syntax',
+        true,
+        place,
+        `the element cannot be read, what the set ${quote(name)} holds is unknown: ${why}: ${quote(text)}`,
+      );
       builder.blurred = true;
     } else if (element.kind === 'unmodelled') {
-      this.#log.add('unsupported', false, place, `${element.detail} as a set element is not modelled; what the set ${quote(name)} holds is unknown`);
+      this.#log.add(
+        'unsupported',
+        false,
+        place,
+        `${element.detail} as a set element is not modelled; what the set ${quote(name)} holds is unknown`,
+      );
       builder.blurred = true;
     } else if (verb === 'del') builder.elements.delete(keyOf(element.values));
     else {
@@ -288,7 +356,19 @@ interface CreateOptions {
 }
 
 /** Options of `create` that take an argument and do not bear on membership. */
-const IGNORED_VALUES = new Set(['hashsize', 'maxelem', 'bucketsize', 'initval', 'range', 'size', 'probes', 'resize', 'gc', 'from', 'to']);
+const IGNORED_VALUES = new Set([
+  'hashsize',
+  'maxelem',
+  'bucketsize',
+  'initval',
+  'range',
+  'size',
+  'probes',
+  'resize',
+  'gc',
+  'from',
+  'to',
+]);
 const IGNORED_SWITCHES = new Set(['counters', 'comment', 'skbinfo', 'forceadd', '-exist']);
 
 function readCreateOptions(words: readonly Word[]): CreateOptions | undefined {
@@ -329,7 +409,16 @@ interface ElementOptions {
 }
 
 /** `skb*`, counters and comments do not bear on membership; `before` and `after` only order the members of a list. */
-const IGNORED_ELEMENT_VALUES = new Set(['packets', 'bytes', 'comment', 'skbmark', 'skbprio', 'skbqueue', 'before', 'after']);
+const IGNORED_ELEMENT_VALUES = new Set([
+  'packets',
+  'bytes',
+  'comment',
+  'skbmark',
+  'skbprio',
+  'skbqueue',
+  'before',
+  'after',
+]);
 
 function readElementOptions(words: readonly Word[]): ElementOptions | undefined {
   let nomatch = false;

@@ -1,10 +1,28 @@
-import { ALWAYS, type Condition, CT_STATE, type FieldName, NEVER, PACKET_TYPE, TCP_FLAG, negateIf } from '../../model/index.ts';
+import {
+  ALWAYS,
+  type Condition,
+  CT_STATE,
+  type FieldName,
+  NEVER,
+  negateIf,
+  PACKET_TYPE,
+  TCP_FLAG,
+} from '../../model/index.ts';
 import { type Interval, type IpVersion, maxAddress, parseProtocol, single } from '../../net/index.ts';
-import { icmpTypeOf } from '../icmp-types.ts';
-import { isName, networkInterval, parseAddressOf, parseMasked, parseNetwork, parseNumber, parsePortRange, parseRange } from '../numbers.ts';
-import { type OptionConverter, type OptionUse, problem, type Problem, type RuleContext } from './spec.ts';
-import { printWord } from '../words.ts';
 import { quote } from '../diagnostic-log.ts';
+import { icmpTypeOf } from '../icmp-types.ts';
+import {
+  isName,
+  networkInterval,
+  parseAddressOf,
+  parseMasked,
+  parseNetwork,
+  parseNumber,
+  parsePortRange,
+  parseRange,
+} from '../numbers.ts';
+import { printWord } from '../words.ts';
+import { type OptionConverter, type OptionUse, type Problem, problem, type RuleContext } from './spec.ts';
 
 type PlainField = Exclude<FieldName, 'saddr' | 'daddr'>;
 
@@ -48,6 +66,11 @@ export function deterministic(text: string): Condition {
   return { kind: 'unknown', nature: 'deterministic', text };
 }
 
+/** An unknown condition for a name that an export cannot resolve; a shell variable has another value each time. */
+function unresolved(text: string): Condition {
+  return { kind: 'unknown', nature: text.includes('$') ? 'varying' : 'deterministic', text };
+}
+
 /** `-s` and `-d`: one or more addresses, networks, or host names. */
 export function addressConverter(field: 'saddr' | 'daddr'): OptionConverter {
   const letter = field === 'saddr' ? '-s' : '-d';
@@ -65,15 +88,24 @@ export function addressConverter(field: 'saddr' | 'daddr'): OptionConverter {
   };
 }
 
-function addressCondition(field: 'saddr' | 'daddr', letter: string, text: string, context: RuleContext): Condition | Problem {
+function addressCondition(
+  field: 'saddr' | 'daddr',
+  letter: string,
+  text: string,
+  context: RuleContext,
+): Condition | Problem {
   const { version } = context;
   const network = parseNetwork(version, text);
   if (network === undefined) {
     const slash = text.indexOf('/');
     const name = slash < 0 ? text : text.slice(0, slash);
     if (!isName(name)) return problem(`${quote(text)} is no ${version === 4 ? 'IPv4' : 'IPv6'} address`);
-    context.remark(`host ${text}`, 'unresolved-reference', `the host name ${quote(text)} cannot be resolved from an export; it is kept as an unknown address`);
-    return deterministic(`${letter} ${text}`);
+    context.remark(
+      `host ${text}`,
+      'unresolved-reference',
+      `the host name ${quote(text)} cannot be resolved from an export; it is kept as an unknown address`,
+    );
+    return unresolved(`${letter} ${text}`);
   }
   if (network.mask === 0n) return ALWAYS;
   const range = networkInterval(version, network);
@@ -88,8 +120,12 @@ export const protocolConverter: OptionConverter = (use, context) => {
   if (number === 0) return ALWAYS;
   if (number !== undefined) return protocolIs(number);
   if (!isName(text)) return problem(`${quote(text)} is no protocol`);
-  context.remark(`protocol ${text}`, 'unresolved-reference', `the protocol name ${quote(text)} is not known; it is kept as an unknown condition`);
-  return deterministic(`-p ${text}`);
+  context.remark(
+    `protocol ${text}`,
+    'unresolved-reference',
+    `the protocol name ${quote(text)} is not known; it is kept as an unknown condition`,
+  );
+  return unresolved(`-p ${text}`);
 };
 
 /** Number of a protocol as `-p` takes it; 0 for `all`. */
@@ -121,7 +157,7 @@ export function portConverter(field: 'sport' | 'dport', module: string): OptionC
     if (range === undefined) return problem(`${quote(text)} is no port or port range`);
     if (range !== 'unknown-name') return fieldIn(field, [range]);
     remarkService(text, context);
-    return deterministic(canonicalText(module, use));
+    return unresolved(canonicalText(module, use));
   };
 }
 
@@ -139,7 +175,7 @@ export function portListConverter(fields: readonly ('sport' | 'dport')[]): Optio
         unknown = true;
       }
     }
-    if (unknown) return deterministic(canonicalText('multiport', use));
+    if (unknown) return unresolved(canonicalText('multiport', use));
     const [first, second] = fields;
     const source = fieldIn(first!, values);
     return second === undefined ? source : { kind: 'any', of: [source, fieldIn(second, values)] };
@@ -147,7 +183,11 @@ export function portListConverter(fields: readonly ('sport' | 'dport')[]): Optio
 }
 
 function remarkService(text: string, context: RuleContext): void {
-  context.remark(`service ${text}`, 'unresolved-reference', `the service name in ${quote(text)} is not known; the port is kept as unknown`);
+  context.remark(
+    `service ${text}`,
+    'unresolved-reference',
+    `the service name in ${quote(text)} is not known; the port is kept as unknown`,
+  );
 }
 
 /** `--icmp-type` and `--icmpv6-type`: `any`, a name, `TYPE` or `TYPE/CODE`. */
@@ -160,7 +200,8 @@ export function icmpConverter(version: IpVersion): OptionConverter {
     const slash = text.indexOf('/');
     const type = parseNumber(slash < 0 ? text : text.slice(0, slash), 255);
     const code = slash < 0 ? undefined : parseNumber(text.slice(slash + 1), 255);
-    if (type === undefined || (slash >= 0 && code === undefined)) return problem(`${quote(text)} is no ICMP type`);
+    if (type === undefined || (slash >= 0 && code === undefined))
+      return problem(`${quote(text)} is no ICMP type`);
     // iptables uses 255 for "any" (linux net/ipv4/netfilter/ip_tables.c, icmp_type_code_match); ip6tables does not.
     if (version === 4 && type === 255n) return ALWAYS;
     return icmpCondition(Number(type), code === undefined ? undefined : Number(code));
@@ -197,7 +238,8 @@ function parseFlags(text: string): number | undefined {
 export const tcpFlagsConverter: OptionConverter = (use) => {
   const mask = parseFlags(use.args[0]!);
   const value = parseFlags(use.args[1]!);
-  if (mask === undefined || value === undefined) return problem(`${quote(use.args.join(' '))} are no TCP flags`);
+  if (mask === undefined || value === undefined)
+    return problem(`${quote(use.args.join(' '))} are no TCP flags`);
   return tcpFlags(mask, value);
 };
 
@@ -245,7 +287,11 @@ export function markConverter(field: 'mark' | 'ct-mark'): OptionConverter {
 /** `--mac-source`; `macMatches` adds what holds for every device. */
 export const macConverter: OptionConverter = (use, context) => {
   if (/^[xX*]{2}(:[0-9a-fA-FxX*]{2}){5}$/.test(use.args[0]!)) {
-    context.remark('masked mac', 'unresolved-reference', 'a MAC address is blanked out; the match is kept as unknown');
+    context.remark(
+      'masked mac',
+      'unresolved-reference',
+      'a MAC address is blanked out; the match is kept as unknown',
+    );
     // Two blanked addresses need not be the same one.
     return { kind: 'unknown', nature: 'varying', text: canonicalText('mac', use) };
   }
@@ -271,7 +317,9 @@ const PACKET_TYPE_WORDS: ReadonlyMap<string, number> = new Map([
 /** `--pkt-type`. */
 export const packetTypeConverter: OptionConverter = (use) => {
   const value = PACKET_TYPE_WORDS.get(use.args[0]!.toLowerCase());
-  return value === undefined ? problem(`${quote(use.args[0]!)} is no packet type`) : fieldIs('pkttype', value);
+  return value === undefined
+    ? problem(`${quote(use.args[0]!)} is no packet type`)
+    : fieldIs('pkttype', value);
 };
 
 /** `--src-range` and `--dst-range`: FROM-TO or one address. Reversed bounds match nothing [semantics.md, 2]. */
@@ -288,7 +336,11 @@ export function addressRangeConverter(field: 'saddr' | 'daddr'): OptionConverter
 }
 
 /** A whole number up to `max` of a field; `way` says how the field is compared with it. */
-export function numberConverter(field: PlainField, max: number, way: 'equal' | 'below' | 'above'): OptionConverter {
+export function numberConverter(
+  field: PlainField,
+  max: number,
+  way: 'equal' | 'below' | 'above',
+): OptionConverter {
   return (use) => {
     const value = parseNumber(use.args[0]!, max);
     if (value === undefined) return problem(`${quote(use.args[0]!)} is no number up to ${max}`);
@@ -302,7 +354,9 @@ export function numberConverter(field: PlainField, max: number, way: 'equal' | '
 export function rangeConverter(field: PlainField, max: number): OptionConverter {
   return (use) => {
     const range = parseRange(use.args[0]!, BigInt(max));
-    return range === undefined ? problem(`${quote(use.args[0]!)} is no number or range`) : fieldIn(field, [range]);
+    return range === undefined
+      ? problem(`${quote(use.args[0]!)} is no number or range`)
+      : fieldIn(field, [range]);
   };
 }
 
@@ -349,7 +403,12 @@ export const tosConverter: OptionConverter = (use) => {
 };
 
 /** `condition` negated as the use says, and only for packets of `protocol`, unless `-p` already says so. */
-export function withinProtocol(protocol: number | undefined, use: OptionUse, condition: Condition, context: RuleContext): Condition {
+export function withinProtocol(
+  protocol: number | undefined,
+  use: OptionUse,
+  condition: Condition,
+  context: RuleContext,
+): Condition {
   const tested = negateIf(use.negated, condition);
   if (protocol === undefined || context.protocol === protocol) return tested;
   return both(protocolIs(protocol), tested);

@@ -1,6 +1,6 @@
 import { ALWAYS, type Condition, type Match, negateIf, type Rule, type Verdict } from '../../model/index.ts';
-import { canonicalText, withinProtocol } from './conditions.ts';
 import { quote } from '../diagnostic-log.ts';
+import { canonicalText, withinProtocol } from './conditions.ts';
 import type { Jump, RuleSyntax } from './rule-syntax.ts';
 import { type ModuleUse, type Outcome, type Problem, problem, type RuleContext } from './spec.ts';
 import { matchText, moduleText, opaqueMatch } from './whole-modules.ts';
@@ -67,24 +67,44 @@ function convertModule(use: ModuleUse, context: RuleContext): readonly Match[] |
   return matches;
 }
 
-const NO_USE = { spec: { names: [], arity: 0, negatable: false, repeats: false, convert: undefined }, name: '', negated: false, args: [], source: '' } as const;
+const NO_USE = {
+  spec: { names: [], arity: 0, negatable: false, repeats: false, convert: undefined },
+  name: '',
+  negated: false,
+  args: [],
+  source: '',
+} as const;
 
 /** A module or option that is in no table: one unknown condition with its text. */
 function unknownModule(use: ModuleUse, context: RuleContext): Match {
-  const what = use.name === '' ? `the option ${quote(use.options[0]?.name ?? '')}` : `the match ${quote(`-m ${use.name}`)}`;
-  context.remark(`unknown ${use.name} ${use.name === '' ? (use.options[0]?.name ?? '') : ''}`, 'unsupported', `${what} is not known; it is kept as an unknown condition`);
+  const what =
+    use.name === ''
+      ? `the option ${quote(use.options[0]?.name ?? '')}`
+      : `the match ${quote(`-m ${use.name}`)}`;
+  context.remark(
+    `unknown ${use.name} ${use.name === '' ? (use.options[0]?.name ?? '') : ''}`,
+    'unsupported',
+    `${what} is not known; it is kept as an unknown condition`,
+  );
   const match = opaqueMatch(use, 'deterministic');
   if (use.name !== '') return match;
   const o = use.options[0]!;
   const text = canonicalText('', o).replace(/^-m {2}/, '');
-  return { text: match.text, condition: negateIf(o.negated, { kind: 'unknown', nature: 'deterministic', text }) };
+  return {
+    text: match.text,
+    condition: negateIf(o.negated, { kind: 'unknown', nature: 'deterministic', text }),
+  };
 }
 
 function convertJump(jump: Jump | undefined, context: RuleContext): Outcome | Problem {
   if (jump === undefined) return { kind: 'outcome', statements: [], verdict: { kind: 'continue' } };
   if (jump.spec !== undefined) return jump.spec.convert(jump, context);
   if (jump.options.length > 0) {
-    context.remark(`target ${jump.name}`, 'unsupported', `the target ${quote(jump.name)} is not known; it may accept, drop or go on`);
+    context.remark(
+      `target ${jump.name}`,
+      'unsupported',
+      `the target ${quote(jump.name)} is not known; it may accept, drop or go on`,
+    );
     return { kind: 'outcome', statements: [], verdict: { kind: 'unknown', text: jump.text } };
   }
   if (jump.name === '') return problem('the target has no name');

@@ -8,7 +8,8 @@ export function dynamicSetsOf(ruleset: Ruleset): ReadonlySet<string> {
     for (const chain of table.chains) {
       for (const rule of chain.rules) {
         for (const statement of rule.statements) {
-          if (statement.kind === 'no-effect' && statement.text.includes(' SET ')) addChanged(statement.text, names);
+          if (statement.kind === 'no-effect' && statement.text.includes(' SET '))
+            addChanged(statement.text, names);
         }
       }
     }
@@ -21,6 +22,11 @@ function addChanged(text: string, names: Set<string>): void {
   if ('kind' in words) return;
   for (const [index, word] of words.entries()) {
     const name = words[index + 1];
-    if (name !== undefined && /^--(?:add|del|map)/.test(word.value) && !/^--map-(?:mark|prio|queue)$/.test(word.value)) names.add(name.value);
+    if (
+      name !== undefined &&
+      /^--(?:add|del|map)/.test(word.value) &&
+      !/^--map-(?:mark|prio|queue)$/.test(word.value)
+    )
+      names.add(name.value);
   }
 }

@@ -1,13 +1,13 @@
 import type { Condition, ParseDiagnostic, Rule, Table } from '../../model/index.ts';
-import { convertRule } from './convert-rule.ts';
 import { DiagnosticLog, type Place, quote, shorten } from '../diagnostic-log.ts';
+import { printWord, splitSavedLine, type Word } from '../words.ts';
+import { convertRule } from './convert-rule.ts';
 import { type FamilyDecision, familyOfFile, familyOfHeader, familyOfLines } from './family.ts';
 import { type Line, placeOf, type ScriptCommand } from './lines.ts';
-import { type Command, readRule, type RuleCommand, type RuleSyntax } from './rule-syntax.ts';
+import { type Command, type RuleCommand, type RuleSyntax, readRule } from './rule-syntax.ts';
 import { isSameTable } from './same-table.ts';
 import type { RuleContext } from './spec.ts';
 import { BUILTIN_CHAINS, TableBuilder, unknownRule } from './table-builder.ts';
-import { printWord, splitSavedLine, type Word } from '../words.ts';
 
 /** A run of lines that describe one table. */
 interface Section {
@@ -49,9 +49,17 @@ export class FileReader {
   }
 
   /** Everything the lines say. `crlf`: where the first line with a CR stands. */
-  read(crlf: Place | undefined): { readonly tables: readonly Table[]; readonly diagnostics: readonly ParseDiagnostic[] } {
+  read(crlf: Place | undefined): {
+    readonly tables: readonly Table[];
+    readonly diagnostics: readonly ParseDiagnostic[];
+  } {
     if (crlf !== undefined) {
-      this.#log.add('note', false, crlf, 'lines end with CR LF; they are read, but iptables-restore refuses such a file');
+      this.#log.add(
+        'note',
+        false,
+        crlf,
+        'lines end with CR LF; they are read, but iptables-restore refuses such a file',
+      );
     }
     for (const line of this.#lines) this.#sort(line);
     this.#close();
@@ -60,7 +68,10 @@ export class FileReader {
     for (const section of this.#sections) this.#readSection(section);
     this.#runScript();
     for (const builder of this.#scripts.values()) if (!builder.isEmpty) this.#addTable(builder.finish());
-    return { tables: [...this.#tables.values()].map((t) => this.#withStrays(t)), diagnostics: this.#log.finish() };
+    return {
+      tables: [...this.#tables.values()].map((t) => this.#withStrays(t)),
+      diagnostics: this.#log.finish(),
+    };
   }
 
   /** Puts a line into the section it belongs to. */
@@ -68,18 +79,22 @@ export class FileReader {
     if (line.kind !== 'prose' || this.#open?.kind === 'table') this.#flushProse();
     switch (line.kind) {
       case 'comment':
-        return this.#readComment(line);
+        this.#readComment(line);
+        return;
       case 'table':
-        return this.#begin('table', line, line.text.slice(line.start + 1));
+        this.#begin('table', line, line.text.slice(line.start + 1));
+        return;
       case 'commit':
-        return this.#commit(line);
+        this.#commit(line);
+        return;
       case 'script':
         if (line.prompt || this.#open?.kind === 'loose') this.#close();
         if (this.#open !== undefined) this.#add(this.#open, line);
         else this.#scriptLines.push(line);
         return;
       case 'prose':
-        return this.#sortProse(line);
+        this.#sortProse(line);
+        return;
       case 'chain':
       case 'rule':
       case 'too-long':
@@ -90,7 +105,17 @@ export class FileReader {
 
   #begin(kind: Section['kind'], line: Line, name: string | undefined): void {
     this.#close();
-    this.#open = { kind, name, header: this.#header, place: placeOf(line), lines: [], committed: false, policies: new Set(), hasRules: false, declares: false };
+    this.#open = {
+      kind,
+      name,
+      header: this.#header,
+      place: placeOf(line),
+      lines: [],
+      committed: false,
+      policies: new Set(),
+      hasRules: false,
+      declares: false,
+    };
     this.#sections.push(this.#open);
   }
 
@@ -99,7 +124,8 @@ export class FileReader {
   }
 
   #commit(line: Line): void {
-    if (this.#open === undefined) this.#log.add('note', false, placeOf(line), 'COMMIT stands outside a table');
+    if (this.#open === undefined)
+      this.#log.add('note', false, placeOf(line), 'COMMIT stands outside a table');
     else this.#open.committed = true;
     this.#close();
   }
@@ -130,7 +156,12 @@ export class FileReader {
     this.#close();
     if (couldBeRule(line.text)) {
       this.#flushProse();
-      this.#log.add('syntax', true, placeOf(line), `the line could hold a rule and cannot be read: ${quote(line.text.trim())}`);
+      this.#log.add(
+        'syntax',
+        true,
+        placeOf(line),
+        `the line could hold a rule and cannot be read: ${quote(line.text.trim())}`,
+      );
     } else this.#prose.push(line);
   }
 
@@ -139,7 +170,13 @@ export class FileReader {
     if (first === undefined) return;
     const last = this.#prose[this.#prose.length - 1]!;
     const what = first === last ? 'the line is' : `${this.#prose.length} lines are`;
-    this.#log.addLines('note', false, placeOf(first), placeOf(last), `${what} no part of a rule set: ${quote(first.text.trim())}`);
+    this.#log.addLines(
+      'note',
+      false,
+      placeOf(first),
+      placeOf(last),
+      `${what} no part of a rule set: ${quote(first.text.trim())}`,
+    );
     this.#prose = [];
   }
 
@@ -151,9 +188,19 @@ export class FileReader {
       if (this.#open?.kind === 'loose') this.#close();
     } else if (/^#\s*Completed on /.test(text)) this.#header = undefined;
     else if (/^#\s*Table\s.*\bis incompatible, use 'nft' tool/.test(text)) {
-      this.#log.add('unsupported', true, place, `${quote(text)}: the host has nft rules that iptables-save does not show; export them with "nft -j list ruleset"`);
+      this.#log.add(
+        'unsupported',
+        true,
+        place,
+        `${quote(text)}: the host has nft rules that iptables-save does not show; export them with "nft -j list ruleset"`,
+      );
     } else if (/^#\s*Warning: ip6?tables-legacy tables present/.test(text)) {
-      this.#log.add('unsupported', true, place, `${quote(text)}: further rules are in force; export them with "iptables-legacy-save" and "ip6tables-legacy-save"`);
+      this.#log.add(
+        'unsupported',
+        true,
+        place,
+        `${quote(text)}: further rules are in force; export them with "iptables-legacy-save" and "ip6tables-legacy-save"`,
+      );
     } else if (/^#+\s*(?:\S*\/)?ip6?tables\s+-/.test(text)) {
       this.#log.add('note', false, place, 'the comment holds an iptables command; it is not read');
     }
@@ -164,18 +211,31 @@ export class FileReader {
   }
 
   #readSection(section: Section): void {
-    if (section.kind === 'loose' && !this.#isListing(section)) return this.#readStrayLines(section);
+    if (section.kind === 'loose' && !this.#isListing(section)) {
+      this.#readStrayLines(section);
+      return;
+    }
     const name = section.name ?? inferTable(section.lines);
     const builder = new TableBuilder(this.#familyOf(section), name, section.place, this.#log, false);
     if (!BUILTIN_CHAINS.has(name)) {
-      this.#log.add('unsupported', true, section.place, `the table ${quote(name)} is not known; when its chains run is unknown`);
+      this.#log.add(
+        'unsupported',
+        true,
+        section.place,
+        `the table ${quote(name)} is not known; when its chains run is unknown`,
+      );
     }
     if (section.name === undefined && name !== 'filter') {
       this.#log.add('note', false, section.place, `no table is named; the chains are those of table ${name}`);
     }
     for (const line of section.lines) this.#readTableLine(line, builder);
     if (section.kind === 'table' && !section.committed) {
-      this.#log.add('syntax', true, section.place, `table ${name} has no COMMIT: the export is cut off, or would load nothing`);
+      this.#log.add(
+        'syntax',
+        true,
+        section.place,
+        `table ${name} has no COMMIT: the export is cut off, or would load nothing`,
+      );
     }
     this.#addTable(builder.finish());
   }
@@ -188,8 +248,14 @@ export class FileReader {
   /** Rules that stand outside every table: each may belong to any chain of its name. */
   #readStrayLines(section: Section): void {
     for (const line of section.lines) {
-      this.#log.add('syntax', true, placeOf(line), `the rule stands outside every table and is not loaded with one: ${quote(line.text.trim())}`);
-      const chain = /(?:^|\s)(?:-[AIR]|--append|--insert|--replace)\s+(\S+)/.exec(line.text.slice(0, 1000))?.[1] ?? '';
+      this.#log.add(
+        'syntax',
+        true,
+        placeOf(line),
+        `the rule stands outside every table and is not loaded with one: ${quote(line.text.trim())}`,
+      );
+      const chain =
+        /(?:^|\s)(?:-[AIR]|--append|--insert|--replace)\s+(\S+)/.exec(line.text.slice(0, 1000))?.[1] ?? '';
       const list = this.#strays.get(chain) ?? [];
       list.push(unknownRule(this.#log, placeOf(line), line.text.trim()));
       this.#strays.set(chain, list);
@@ -206,9 +272,18 @@ export class FileReader {
   }
 
   #readTableLine(line: Line, builder: TableBuilder): void {
-    if (line.kind === 'chain') return this.#readChainLine(line, builder);
-    if (line.kind === 'too-long') return this.#keepUnread(line, builder, 'the line is too long to be a rule', line.start);
-    if (line.kind !== 'rule') return this.#keepUnread(line, builder, 'the line is no rule', line.start);
+    if (line.kind === 'chain') {
+      this.#readChainLine(line, builder);
+      return;
+    }
+    if (line.kind === 'too-long') {
+      this.#keepUnread(line, builder, 'the line is too long to be a rule', line.start);
+      return;
+    }
+    if (line.kind !== 'rule') {
+      this.#keepUnread(line, builder, 'the line is no rule', line.start);
+      return;
+    }
     let start = line.start;
     let counters: Rule['counters'];
     if (line.text[start] === '[') {
@@ -218,16 +293,24 @@ export class FileReader {
       while (line.text[start] === ' ' || line.text[start] === '\t') start++;
     }
     const words = splitSavedLine(line.text, start);
-    if ('kind' in words) return this.#keepUnread(line, builder, words.detail, start);
+    if ('kind' in words) {
+      this.#keepUnread(line, builder, words.detail, start);
+      return;
+    }
     const syntax = readRule(line.text, words);
     const problem = syntax.problem ?? this.#problemInTable(syntax, builder);
-    if (problem !== undefined) return this.#keepUnread(line, builder, problem, start);
+    if (problem !== undefined) {
+      this.#keepUnread(line, builder, problem, start);
+      return;
+    }
     this.#execute(syntax, builder, placeOf(line, start), counters, line.text.slice(start), undefined);
   }
 
   #problemInTable(syntax: RuleSyntax, builder: TableBuilder): string | undefined {
     if (syntax.command === undefined) return 'it names no chain';
-    return syntax.table === undefined || syntax.table === builder.name ? undefined : `it names the table ${quote(syntax.table)} inside table ${builder.name}`;
+    return syntax.table === undefined || syntax.table === builder.name
+      ? undefined
+      : `it names the table ${quote(syntax.table)} inside table ${builder.name}`;
   }
 
   #readChainLine(line: Line, builder: TableBuilder): void {
@@ -253,10 +336,21 @@ export class FileReader {
   ): void {
     const command = syntax.command!;
     for (const oddity of syntax.oddities) {
-      this.#log.once(`oddity ${oddity}`, 'note', false, place, `${oddity}: iptables refuses that today, the meaning is clear`);
+      this.#log.once(
+        `oddity ${oddity}`,
+        'note',
+        false,
+        place,
+        `${oddity}: iptables refuses that today, the meaning is clear`,
+      );
     }
     if (syntax.onlyVersion !== undefined && (syntax.onlyVersion === 6) !== (builder.family === 'ip6')) {
-      this.#log.add('note', false, place, `the line is marked -${syntax.onlyVersion} and not loaded for the other IP version`);
+      this.#log.add(
+        'note',
+        false,
+        place,
+        `the line is marked -${syntax.onlyVersion} and not loaded for the other IP version`,
+      );
       return;
     }
     switch (command.kind) {
@@ -264,11 +358,20 @@ export class FileReader {
       case 'insert':
       case 'replace':
       case 'delete':
-        return this.#executeRule(command, syntax, builder, place, counters, rest, guard);
+        this.#executeRule(command, syntax, builder, place, counters, rest, guard);
+        return;
       default:
-        if (guard === undefined) return executeChainCommand(command, builder, place);
+        if (guard === undefined) {
+          executeChainCommand(command, builder, place);
+          return;
+        }
         if (command.kind === 'no-effect') return;
-        this.#log.add('unsupported', true, place, `the command runs only under a condition of the script: ${quote(rest)}`);
+        this.#log.add(
+          'unsupported',
+          true,
+          place,
+          `the command runs only under a condition of the script: ${quote(rest)}`,
+        );
         builder.taint(unknownRule(this.#log, place, rest));
     }
   }
@@ -284,7 +387,8 @@ export class FileReader {
   ): void {
     const { chain } = command;
     if (command.kind === 'delete' && command.number !== undefined && guard === undefined) {
-      return builder.remove(chain, command.number, place);
+      builder.remove(chain, command.number, place);
+      return;
     }
     const meaning = convertRule(syntax, this.#contextOf(syntax, builder, chain, place));
     if (meaning.kind === 'problem') {
@@ -307,10 +411,22 @@ export class FileReader {
       origin: this.#log.originOf(place),
     };
     if (command.kind !== 'delete') {
-      builder.put(command.kind, chain, command.kind === 'append' ? 0 : (command.number ?? 1), rule, meaning.span, place);
+      builder.put(
+        command.kind,
+        chain,
+        command.kind === 'append' ? 0 : (command.number ?? 1),
+        rule,
+        meaning.span,
+        place,
+      );
     } else if (guard === undefined) builder.remove(chain, { like: rule }, place);
     else {
-      this.#log.add('unsupported', true, place, `the rule is deleted only under a condition of the script: ${quote(rest)}`);
+      this.#log.add(
+        'unsupported',
+        true,
+        place,
+        `the rule is deleted only under a condition of the script: ${quote(rest)}`,
+      );
       builder.taint(unknownRule(this.#log, place, rest));
     }
   }
@@ -318,7 +434,13 @@ export class FileReader {
   #contextOf(syntax: RuleSyntax, builder: TableBuilder, chain: string, place: Place): RuleContext {
     const version = builder.family === 'ip' ? 4 : 6;
     if (version === 6 && syntax.protocol === 1) {
-      this.#log.once('icmp in ip6tables', 'note', false, place, 'in ip6tables, "-p icmp" is protocol 1 and not ICMPv6');
+      this.#log.once(
+        'icmp in ip6tables',
+        'note',
+        false,
+        place,
+        'in ip6tables, "-p icmp" is protocol 1 and not ICMPv6',
+      );
     }
     return {
       version,
@@ -340,8 +462,10 @@ export class FileReader {
     this.#sayUnread(place, text, detail);
     const rule = unknownRule(this.#log, place, text);
     const named = /^(-[AIRD]|--append|--insert|--replace|--delete)[ \t]+(\S+)/.exec(text.slice(0, 400));
-    const isChain = named !== null && (builder.has(named[2]!) || BUILTIN_CHAINS.get(builder.name)?.has(named[2]!) === true);
-    if (isChain && named[1] !== '-D' && named[1] !== '--delete') builder.put('append', named[2]!, 0, rule, 1, place);
+    const isChain =
+      named !== null && (builder.has(named[2]!) || BUILTIN_CHAINS.get(builder.name)?.has(named[2]!) === true);
+    if (isChain && named[1] !== '-D' && named[1] !== '--delete')
+      builder.put('append', named[2]!, 0, rule, 1, place);
     else builder.taint(rule);
   }
 
@@ -363,23 +487,37 @@ export class FileReader {
     }
     const builder = this.#scriptTable(command.family, syntax.table ?? 'filter', place);
     if (syntax.problem !== undefined || syntax.command === undefined) {
-      return this.#keepUnreadCommand(command, builder, place, rest, syntax.problem ?? 'it names no chain');
+      this.#keepUnreadCommand(command, builder, place, rest, syntax.problem ?? 'it names no chain');
+      return;
     }
     const guard: Condition | undefined = command.conditional
-      ? { kind: 'unknown', nature: 'deterministic', text: `the script runs its line ${line.number}` }
+      ? { kind: 'unknown', nature: 'varying', text: `the script runs its line ${line.number}` }
       : undefined;
     if (guard !== undefined) {
-      this.#log.once('conditional commands', 'unsupported', false, place, 'the command runs only under a condition of the script; its rule is kept with an unknown match');
+      this.#log.once(
+        'conditional commands',
+        'unsupported',
+        true,
+        place,
+        'whether and how often the command runs depends on the script; its rule is kept with an unknown match: export with "iptables-save" instead',
+      );
     }
     this.#execute(syntax, builder, place, undefined, rest, guard);
   }
 
-  #keepUnreadCommand(command: ScriptCommand, builder: TableBuilder, place: Place, rest: string, detail: string): void {
+  #keepUnreadCommand(
+    command: ScriptCommand,
+    builder: TableBuilder,
+    place: Place,
+    rest: string,
+    detail: string,
+  ): void {
     this.#sayUnread(place, rest, detail);
     const index = command.words.findIndex((w) => /^(?:-[AIR]|--append|--insert|--replace)$/.test(w.value));
     const chain = index < 0 ? undefined : command.words[index + 1]?.value;
     const rule = unknownRule(this.#log, place, rest);
-    const known = chain !== undefined && (builder.has(chain) || BUILTIN_CHAINS.get(builder.name)?.has(chain) === true);
+    const known =
+      chain !== undefined && (builder.has(chain) || BUILTIN_CHAINS.get(builder.name)?.has(chain) === true);
     if (known) builder.put('append', chain, 0, rule, 1, place);
     else builder.taint(rule);
   }
@@ -390,7 +528,13 @@ export class FileReader {
     if (builder === undefined) {
       builder = new TableBuilder(family, name, place, this.#log, true);
       this.#scripts.set(key, builder);
-      this.#log.once('script', 'note', false, place, 'assumed: the commands run once, in this order, on empty tables with the policy accept');
+      this.#log.once(
+        'script',
+        'note',
+        false,
+        place,
+        'assumed: the commands run once, in this order, on empty tables with the policy accept',
+      );
     }
     return builder;
   }
@@ -405,9 +549,19 @@ export class FileReader {
     const { line, column, endColumn } = table.origin;
     const place: Place = { line, column, endColumn };
     if (isSameTable(known, table)) {
-      this.#log.add('note', false, place, `table ${table.name} (${table.family}) stands twice in the file, with the same rules; it is counted once`);
+      this.#log.add(
+        'note',
+        false,
+        place,
+        `table ${table.name} (${table.family}) stands twice in the file, with the same rules; it is counted once`,
+      );
     } else {
-      this.#log.add('contradiction', true, place, `table ${table.name} (${table.family}) stands here and at line ${known.origin.line}, with different rules; this one is left out`);
+      this.#log.add(
+        'contradiction',
+        true,
+        place,
+        `table ${table.name} (${table.family}) stands here and at line ${known.origin.line}, with different rules; this one is left out`,
+      );
     }
   }
 }
@@ -415,15 +569,20 @@ export class FileReader {
 function executeChainCommand(command: Command, builder: TableBuilder, place: Place): void {
   switch (command.kind) {
     case 'new-chain':
-      return builder.declare(command.chain, '-', place);
+      builder.declare(command.chain, '-', place);
+      return;
     case 'policy':
-      return builder.declare(command.chain, command.policy, place);
+      builder.declare(command.chain, command.policy, place);
+      return;
     case 'flush':
-      return builder.flush(command.chain);
+      builder.flush(command.chain);
+      return;
     case 'delete-chain':
-      return builder.deleteChain(command.chain);
+      builder.deleteChain(command.chain);
+      return;
     case 'rename-chain':
-      return builder.rename(command.chain, command.to, place);
+      builder.rename(command.chain, command.to, place);
+      return;
     default:
       return;
   }
@@ -431,7 +590,9 @@ function executeChainCommand(command: Command, builder: TableBuilder, place: Pla
 
 function parseCounters(text: string): Rule['counters'] {
   const [packets, bytes] = text.slice(1, -1).split(':');
-  return packets === undefined || bytes === undefined ? undefined : { packets: BigInt(packets.slice(0, 30)), bytes: BigInt(bytes.slice(0, 30)) };
+  return packets === undefined || bytes === undefined
+    ? undefined
+    : { packets: BigInt(packets.slice(0, 30)), bytes: BigInt(bytes.slice(0, 30)) };
 }
 
 function ruleText(chain: string, words: readonly Word[]): string {
@@ -442,7 +603,10 @@ function ruleText(chain: string, words: readonly Word[]): string {
 function couldBeRule(text: string): boolean {
   const part = shorten(text.slice(0, 2000)) === text ? text : text.slice(0, 2000);
   if (/\bip6?tables\S*-restore\b/.test(part)) return true;
-  return /(?:^|\s)(?:-[AIRP]|--append|--insert|--policy)\s+[\w-]+/.test(part) && /ip[46]?t|-j\s|--jump|INPUT|FORWARD|OUTPUT/i.test(part);
+  return (
+    /(?:^|\s)(?:-[AIRP]|--append|--insert|--policy)\s+[\w-]+/.test(part) &&
+    /ip[46]?t|-j\s|--jump|INPUT|FORWARD|OUTPUT/i.test(part)
+  );
 }
 
 /** The table whose builtin chains a listing without a table line names; `filter` when in doubt. */
@@ -454,7 +618,8 @@ function inferTable(lines: readonly Line[]): string {
     if (name !== undefined && /^(?:PREROUTING|INPUT|FORWARD|OUTPUT|POSTROUTING)$/.test(name)) names.add(name);
     natTarget ||= /-j (?:DNAT|SNAT|MASQUERADE|REDIRECT|NETMAP)\b/.test(text.slice(0, 4000));
   }
-  if (!names.has('PREROUTING') && !names.has('POSTROUTING')) return natTarget && !names.has('FORWARD') ? 'nat' : 'filter';
+  if (!names.has('PREROUTING') && !names.has('POSTROUTING'))
+    return natTarget && !names.has('FORWARD') ? 'nat' : 'filter';
   if (natTarget) return 'nat';
   if (names.has('FORWARD')) return 'mangle';
   return names.has('POSTROUTING') ? 'nat' : 'raw';

@@ -24,7 +24,11 @@ export interface IptablesSaveOptions {
  * Nothing is dropped: a match that is not known becomes an unknown condition, a rule that cannot be read a rule
  * with unknown match and verdict, a line that names no chain such a rule in every base chain of its table.
  */
-export function parseIptablesSave(text: string, file: string, options: IptablesSaveOptions = {}): ParseResult {
+export function parseIptablesSave(
+  text: string,
+  file: string,
+  options: IptablesSaveOptions = {},
+): ParseResult {
   const { lines, crlf } = scanLines(text);
   const { tables, diagnostics } = new FileReader(lines, file, options.family).read(crlf);
   return { ruleset: { tables, namedSets: [] }, diagnostics };
@@ -37,7 +41,8 @@ export function decideFamily(text: string, file: string): FamilyDecision {
 
 const KNOWN_TABLE = /^\*(?:filter|nat|mangle|raw|security)$/;
 const DECLARATION = /^:\S+\s+(?:-|ACCEPT|DROP)(?:\s|$)/;
-const RULE = /^(?:\[\d+:\d+\]\s+)?(?:-P\s+\S+\s+(?:ACCEPT|DROP)\b|(?:-[AID]|--append|--insert)\s+\S+.*\s(?:-[jgmpsdio]|--[a-z][a-z-]+)\s)/;
+const RULE =
+  /^(?:\[\d+:\d+\]\s+)?(?:-P\s+\S+\s+(?:ACCEPT|DROP)\b|(?:-[AID]|--append|--insert)\s+\S+.*\s(?:-[jgmpsdio]|--[a-z][a-z-]+)\s)/;
 const CHANGING_OPTION = /^-(?:[AIPNRD]|-append|-insert|-policy|-new-chain|-replace|-delete)$/;
 
 /** Whether a text holds at least one table, chain or rule, or an iptables command that changes one. */

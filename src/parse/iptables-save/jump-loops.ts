@@ -16,7 +16,8 @@ export function findJumpLoops(table: Table): readonly JumpLoop[] {
   const targets = new Map<string, readonly string[]>();
   for (const chain of table.chains) {
     const list = new Set<string>();
-    for (const { verdict } of chain.rules) if (verdict.kind === 'jump' || verdict.kind === 'goto') list.add(verdict.chain);
+    for (const { verdict } of chain.rules)
+      if (verdict.kind === 'jump' || verdict.kind === 'goto') list.add(verdict.chain);
     targets.set(chain.name, [...list]);
   }
   const loops: JumpLoop[] = [];
@@ -50,7 +51,8 @@ function walk(
       path.pop();
     } else if (depthOf.has(target)) {
       // Keep only the first circle per place: a fully connected table has far more circles than chains.
-      if (loops.length < 100) loops.push({ chains: [...path.slice(depthOf.get(target)).map((p) => p.name), target], reachable });
+      if (loops.length < 100)
+        loops.push({ chains: [...path.slice(depthOf.get(target)).map((p) => p.name), target], reachable });
     } else if (!done.has(target) && targets.has(target)) enter(target);
   }
 }

@@ -1,5 +1,5 @@
-import { splitShellLine, type Word } from '../words.ts';
 import type { Place } from '../diagnostic-log.ts';
+import { splitShellLine, type Word } from '../words.ts';
 
 /** An `iptables` command found in a shell line. */
 export interface ScriptCommand {
@@ -82,7 +82,9 @@ class LineScanner {
 
   /** Whether what comes next looks like the inside of a table; a line such as `*note` is no table elsewhere. */
   #tableFollows(): boolean {
-    return /^\s*(?::\S+\s+(?:-|[A-Z]+)(?:\s|$)|-[APN]\s|\[\d+:\d+\]\s+-|COMMIT\s)/.test(this.#text.slice(this.#at, this.#at + 300));
+    return /^\s*(?::\S+\s+(?:-|[A-Z]+)(?:\s|$)|-[APN]\s|\[\d+:\d+\]\s+-|COMMIT\s)/.test(
+      this.#text.slice(this.#at, this.#at + 300),
+    );
   }
 
   /** The next line without its end and trailing blanks. */
@@ -102,7 +104,9 @@ class LineScanner {
   #scanOther(first: string, number: number, start: number): void {
     const text = first.endsWith('\\') ? this.#joinContinued(first) : first;
     const prompt = PROMPT.exec(text.slice(start, start + 300))?.[0].length ?? 0;
-    const commands = MENTIONS_COMMAND.test(text) ? findCommands(text, start + prompt, this.#depth > 0, this.#variables) : NO_COMMANDS;
+    const commands = MENTIONS_COMMAND.test(text)
+      ? findCommands(text, start + prompt, this.#depth > 0, this.#variables)
+      : NO_COMMANDS;
     const assignment = ASSIGNMENT.exec(text.slice(start, start + 200));
     if (assignment !== null) this.#variables.set(assignment[1]!, assignment[2] === '6' ? 'ip6' : 'ip');
     this.#followBlocks(text.slice(start, start + 200));
@@ -130,7 +134,14 @@ class LineScanner {
     if (/;\s*(?:fi|done|esac|\})\s*$/.test(text)) this.#depth = Math.max(0, this.#depth - 1);
   }
 
-  #push(kind: Line['kind'], number: number, text: string, start: number, commands = NO_COMMANDS, prompt = false): void {
+  #push(
+    kind: Line['kind'],
+    number: number,
+    text: string,
+    start: number,
+    commands = NO_COMMANDS,
+    prompt = false,
+  ): void {
     this.#lines.push({ kind, number, text, start, commands, prompt });
   }
 }
@@ -142,7 +153,10 @@ function isBlank(code: number): boolean {
 const KNOWN_TABLE = /^\*(?:filter|nat|mangle|raw|security)$/;
 const COUNTED_RULE = /^\[\d+:\d+\][ \t]+-/;
 
-function kindOf(text: string, start: number): Exclude<Line['kind'], 'script' | 'prose' | 'too-long'> | 'other' {
+function kindOf(
+  text: string,
+  start: number,
+): Exclude<Line['kind'], 'script' | 'prose' | 'too-long'> | 'other' {
   switch (text[start]) {
     case '#':
       return 'comment';
@@ -153,7 +167,9 @@ function kindOf(text: string, start: number): Exclude<Line['kind'], 'script' | '
     case '!':
       return text[start + 1] === ' ' ? 'rule' : 'other';
     case ':':
-      return /^:[^\s:]+(?:\s+(?:-|[A-Z]+)(?:\s|$)|$)/.test(text.slice(start, start + 300)) ? 'chain' : 'other';
+      return /^:[^\s:]+(?:\s+(?:-|[A-Z]+)(?:\s|$)|$)/.test(text.slice(start, start + 300))
+        ? 'chain'
+        : 'other';
     case '*':
       return /^\*[\w-]{1,64}$/.test(text.slice(start, start + 80)) ? 'table' : 'other';
     case 'C':
@@ -164,17 +180,38 @@ function kindOf(text: string, start: number): Exclude<Line['kind'], 'script' | '
 }
 
 /** `root@host:~# `, `[root@host ~]# `, `$ `, `host> `: what a terminal prints before a command. */
-const PROMPT = /^(?:\[[^\]]{1,100}\]\s?[#$%]|[\w.-]{1,64}@[\w.-]{1,64}[^#$>%]{0,120}[#$>%]|[\w.-]{1,64}[#>]|[$>%])(?:\s+|$)/;
+const PROMPT =
+  /^(?:\[[^\]]{1,100}\]\s?[#$%]|[\w.-]{1,64}@[\w.-]{1,64}[^#$>%]{0,120}[#$>%]|[\w.-]{1,64}[#>]|[$>%])(?:\s+|$)/;
 const MENTIONS_COMMAND = /ip[46]?t|^\s*["']?\$/i;
 const PROGRAM = /^(?:[^\s=]*\/)?ip(6?)tables(?:-legacy|-nft)?$/;
-const ASSIGNMENT = /^(?:export\s+|readonly\s+)?([A-Za-z_]\w{0,40})=["'$({`]*(?:which\s+|command\s+-v\s+)?(?:[^\s="']*\/)?ip(6?)tables\b/;
+const ASSIGNMENT =
+  /^(?:export\s+|readonly\s+)?([A-Za-z_]\w{0,40})=["'$({`]*(?:which\s+|command\s+-v\s+)?(?:[^\s="']*\/)?ip(6?)tables\b/;
 const VARIABLE = /^\$\{?([A-Za-z_]\w{0,40})\}?$/;
 const CONDITIONAL_WORDS = new Set(['if', 'then', 'else', 'elif', 'do', 'while', 'until', '!']);
-const LEADING_WORDS = new Set([...CONDITIONAL_WORDS, 'sudo', 'exec', 'time', 'nohup', 'env', 'command', 'run', '{', '(', 'xtables-multi', 'xtables-nft-multi', 'xtables-legacy-multi']);
+const LEADING_WORDS = new Set([
+  ...CONDITIONAL_WORDS,
+  'sudo',
+  'exec',
+  'time',
+  'nohup',
+  'env',
+  'command',
+  'run',
+  '{',
+  '(',
+  'xtables-multi',
+  'xtables-nft-multi',
+  'xtables-legacy-multi',
+]);
 
 type Variables = ReadonlyMap<string, 'ip' | 'ip6'>;
 
-function findCommands(text: string, from: number, inBlock: boolean, variables: Variables): readonly ScriptCommand[] {
+function findCommands(
+  text: string,
+  from: number,
+  inBlock: boolean,
+  variables: Variables,
+): readonly ScriptCommand[] {
   const shell = splitShellLine(text, from);
   if ('kind' in shell) return NO_COMMANDS;
   const found: ScriptCommand[] = [];
@@ -187,7 +224,8 @@ function findCommands(text: string, from: number, inBlock: boolean, variables: V
         break;
       }
       if (CONDITIONAL_WORDS.has(word.value)) depends = true;
-      if (!LEADING_WORDS.has(word.value.replace(/^.*\//, '')) && !/^(?:-[\w-]*|\w+=.*)$/.test(word.value)) break;
+      if (!LEADING_WORDS.has(word.value.replace(/^.*\//, '')) && !/^(?:-[\w-]*|\w+=.*)$/.test(word.value))
+        break;
     }
   }
   return found;

@@ -17,7 +17,7 @@ import {
   tcpFlagsConverter,
   tosConverter,
 } from './conditions.ts';
-import { type MatchMeaning, type MatchModule, option, type OptionSpec } from './spec.ts';
+import { type MatchMeaning, type MatchModule, type OptionSpec, option } from './spec.ts';
 import {
   addressTypeMatches,
   connmarkMatches,
@@ -33,7 +33,12 @@ const BY_OPTION: MatchMeaning = { kind: 'by-option', nature: 'deterministic' };
 const ALWAYS_SAME: MatchMeaning = { kind: 'opaque', nature: 'deterministic' };
 const VARYING: MatchMeaning = { kind: 'opaque', nature: 'varying' };
 
-function match(name: string, meaning: MatchMeaning, options: readonly OptionSpec[], protocol?: number): MatchModule {
+function match(
+  name: string,
+  meaning: MatchMeaning,
+  options: readonly OptionSpec[],
+  protocol?: number,
+): MatchModule {
   return { name, meaning, options, protocol };
 }
 
@@ -63,16 +68,26 @@ function bare(flags: '' | '!' | '+' | '!+', ...names: readonly string[]): readon
  * A module or option that is not here is kept as one unknown condition with its text.
  */
 export const MATCH_MODULES: readonly MatchModule[] = [
-  match('tcp', BY_OPTION, [
-    ...portOptions('tcp'),
-    option('--tcp-flags', 2, '!', tcpFlagsConverter),
-    option('--syn', 0, '!', synConverter),
-    option('--tcp-option', 1, '!'),
-  ], TCP),
+  match(
+    'tcp',
+    BY_OPTION,
+    [
+      ...portOptions('tcp'),
+      option('--tcp-flags', 2, '!', tcpFlagsConverter),
+      option('--syn', 0, '!', synConverter),
+      option('--tcp-option', 1, '!'),
+    ],
+    TCP,
+  ),
   match('udp', BY_OPTION, portOptions('udp'), UDP),
   match('udplite', BY_OPTION, portOptions('udplite'), UDPLITE),
   match('sctp', BY_OPTION, [...portOptions('sctp'), option('--chunk-types', 'rest', '!')], SCTP),
-  match('dccp', BY_OPTION, [...portOptions('dccp'), option('--dccp-types', 1, '!'), option('--dccp-option', 1, '!')], DCCP),
+  match(
+    'dccp',
+    BY_OPTION,
+    [...portOptions('dccp'), option('--dccp-types', 1, '!'), option('--dccp-option', 1, '!')],
+    DCCP,
+  ),
   match('icmp', BY_OPTION, [option('--icmp-type', 1, '!', icmpConverter(4))], ICMP),
   match('icmp6', BY_OPTION, [option('--icmpv6-type', 1, '!', icmpConverter(6))], ICMPV6),
   match('multiport', whole(multiportMatches), [
@@ -83,20 +98,34 @@ export const MATCH_MODULES: readonly MatchModule[] = [
   match('conntrack', whole(conntrackMatches), [
     option('--ctstate', 1, '!', stateConverter),
     ...plain('!', '--ctproto', '--ctorigsrc', '--ctorigdst', '--ctreplsrc', '--ctrepldst'),
-    ...plain('!', '--ctorigsrcport', '--ctorigdstport', '--ctreplsrcport', '--ctrepldstport', '--ctstatus', '--ctexpire'),
+    ...plain(
+      '!',
+      '--ctorigsrcport',
+      '--ctorigdstport',
+      '--ctreplsrcport',
+      '--ctrepldstport',
+      '--ctstatus',
+      '--ctexpire',
+    ),
     option('--ctdir', 1, '!'),
   ]),
   match('state', BY_OPTION, [option('--state', 1, '!', stateConverter)]),
   match('mark', BY_OPTION, [option('--mark', 1, '!', markConverter('mark'))]),
   match('connmark', whole(connmarkMatches), [option('--mark', 1, '!', markConverter('ct-mark'))]),
   match('mac', whole(macMatches), [option('--mac-source', 1, '!', macConverter)]),
-  match('addrtype', whole(addressTypeMatches), [...plain('!', '--src-type', '--dst-type'), ...bare('', '--limit-iface-in', '--limit-iface-out')]),
+  match('addrtype', whole(addressTypeMatches), [
+    ...plain('!', '--src-type', '--dst-type'),
+    ...bare('', '--limit-iface-in', '--limit-iface-out'),
+  ]),
   match('pkttype', BY_OPTION, [option('--pkt-type', 1, '!', packetTypeConverter)]),
   match('iprange', BY_OPTION, [
     option('--src-range', 1, '!', addressRangeConverter('saddr')),
     option('--dst-range', 1, '!', addressRangeConverter('daddr')),
   ]),
-  match('dscp', BY_OPTION, [option('--dscp', 1, '!', dscpConverter), option('--dscp-class', 1, '!', dscpConverter)]),
+  match('dscp', BY_OPTION, [
+    option('--dscp', 1, '!', dscpConverter),
+    option('--dscp-class', 1, '!', dscpConverter),
+  ]),
   match('tos', BY_OPTION, [option('--tos', 1, '!', tosConverter)]),
   match('ttl', BY_OPTION, [
     option('--ttl-eq --ttl', 1, '!', numberConverter('ttl', 255, 'equal')),
@@ -145,26 +174,51 @@ export const MATCH_MODULES: readonly MatchModule[] = [
   match('dst', ALWAYS_SAME, [...plain('!', '--dst-len'), ...plain('', '--dst-opts')]),
   match('esp', BY_OPTION, plain('!', '--espspi'), 50),
   match('eui64', ALWAYS_SAME, []),
-  match('frag', ALWAYS_SAME, [...plain('!', '--fragid', '--fraglen'), ...bare('', '--fragres', '--fragfirst', '--fragmore', '--fraglast')]),
-  match('geoip', ALWAYS_SAME, plain('!', '--source-country --src-cc', '--destination-country --dst-cc').map(splitNames)),
+  match('frag', ALWAYS_SAME, [
+    ...plain('!', '--fragid', '--fraglen'),
+    ...bare('', '--fragres', '--fragfirst', '--fragmore', '--fraglast'),
+  ]),
+  match(
+    'geoip',
+    ALWAYS_SAME,
+    plain('!', '--source-country --src-cc', '--destination-country --dst-cc').map(splitNames),
+  ),
   match('hbh', ALWAYS_SAME, [...plain('!', '--hbh-len'), ...plain('', '--hbh-opts')]),
   match('helper', ALWAYS_SAME, plain('!', '--helper')),
   match('ipv6header', ALWAYS_SAME, [...bare('', '--soft'), ...plain('!', '--header')]),
-  match('ipvs', ALWAYS_SAME, [...bare('!', '--ipvs'), ...plain('!', '--vproto', '--vaddr', '--vport', '--vmethod', '--vportctl'), ...plain('', '--vdir')]),
+  match('ipvs', ALWAYS_SAME, [
+    ...bare('!', '--ipvs'),
+    ...plain('!', '--vproto', '--vaddr', '--vport', '--vmethod', '--vportctl'),
+    ...plain('', '--vdir'),
+  ]),
   match('layer7', ALWAYS_SAME, [...plain('!', '--l7proto'), ...plain('', '--l7dir')]),
   match('mh', ALWAYS_SAME, plain('!', '--mh-type')),
   match('osf', ALWAYS_SAME, [...plain('!', '--genre'), ...plain('', '--ttl', '--log')]),
-  match('owner', ALWAYS_SAME, [...plain('!', '--uid-owner', '--gid-owner', '--pid-owner', '--sid-owner', '--cmd-owner'), ...bare('!', '--suppl-groups', '--socket-exists')]),
-  match('physdev', ALWAYS_SAME, [...plain('!', '--physdev-in', '--physdev-out'), ...bare('!', '--physdev-is-in', '--physdev-is-out', '--physdev-is-bridged')]),
+  match('owner', ALWAYS_SAME, [
+    ...plain('!', '--uid-owner', '--gid-owner', '--pid-owner', '--sid-owner', '--cmd-owner'),
+    ...bare('!', '--suppl-groups', '--socket-exists'),
+  ]),
+  match('physdev', ALWAYS_SAME, [
+    ...plain('!', '--physdev-in', '--physdev-out'),
+    ...bare('!', '--physdev-is-in', '--physdev-is-out', '--physdev-is-bridged'),
+  ]),
   match('policy', ALWAYS_SAME, [
     ...plain('', '--dir', '--pol'),
     ...bare('+', '--strict', '--next'),
     ...plain('!+', '--reqid', '--spi', '--proto', '--mode', '--tunnel-src', '--tunnel-dst'),
   ]),
   match('realm', ALWAYS_SAME, plain('!', '--realm')),
-  match('rt', ALWAYS_SAME, [...plain('!', '--rt-type', '--rt-segsleft', '--rt-len'), ...bare('', '--rt-0-res', '--rt-0-not-strict'), ...plain('', '--rt-0-addrs')]),
+  match('rt', ALWAYS_SAME, [
+    ...plain('!', '--rt-type', '--rt-segsleft', '--rt-len'),
+    ...bare('', '--rt-0-res', '--rt-0-not-strict'),
+    ...plain('', '--rt-0-addrs'),
+  ]),
   match('socket', ALWAYS_SAME, bare('', '--transparent', '--nowildcard', '--restore-skmark')),
-  match('string', ALWAYS_SAME, [...plain('', '--algo', '--from', '--to'), ...plain('!', '--string', '--hex-string'), ...bare('', '--icase')]),
+  match('string', ALWAYS_SAME, [
+    ...plain('', '--algo', '--from', '--to'),
+    ...plain('!', '--string', '--hex-string'),
+    ...bare('', '--icase'),
+  ]),
   match('tcpmss', BY_OPTION, plain('!', '--mss'), TCP),
   match('time', ALWAYS_SAME, [
     ...plain('', '--datestart', '--datestop', '--timestart', '--timestop', '--days'),
@@ -174,7 +228,10 @@ export const MATCH_MODULES: readonly MatchModule[] = [
   match('u32', ALWAYS_SAME, plain('!', '--u32')),
 
   // Rates, counters, chance: a new answer each time.
-  match('connbytes', VARYING, [...plain('!', '--connbytes'), ...plain('', '--connbytes-dir', '--connbytes-mode')]),
+  match('connbytes', VARYING, [
+    ...plain('!', '--connbytes'),
+    ...plain('', '--connbytes-dir', '--connbytes-mode'),
+  ]),
   match('connlimit', VARYING, [
     ...plain('!', '--connlimit-upto', '--connlimit-above'),
     ...plain('', '--connlimit-mask'),
@@ -183,25 +240,62 @@ export const MATCH_MODULES: readonly MatchModule[] = [
   match('hashlimit', VARYING, [
     option('--hashlimit-upto --hashlimit', 1, '!'),
     ...plain('!', '--hashlimit-above'),
-    ...plain('', '--hashlimit-burst', '--hashlimit-mode', '--hashlimit-srcmask', '--hashlimit-dstmask', '--hashlimit-name'),
-    ...plain('', '--hashlimit-htable-size', '--hashlimit-htable-max', '--hashlimit-htable-expire', '--hashlimit-htable-gcinterval'),
+    ...plain(
+      '',
+      '--hashlimit-burst',
+      '--hashlimit-mode',
+      '--hashlimit-srcmask',
+      '--hashlimit-dstmask',
+      '--hashlimit-name',
+    ),
+    ...plain(
+      '',
+      '--hashlimit-htable-size',
+      '--hashlimit-htable-max',
+      '--hashlimit-htable-expire',
+      '--hashlimit-htable-gcinterval',
+    ),
     ...bare('', '--hashlimit-rate-match'),
     ...plain('', '--hashlimit-rate-interval'),
   ]),
   match('limit', VARYING, plain('!', '--limit', '--limit-burst')),
   match('nfacct', VARYING, plain('', '--nfacct-name')),
   match('nth', VARYING, plain('!', '--every', '--counter', '--start', '--packet')),
-  match('psd', VARYING, plain('', '--psd-weight-threshold', '--psd-delay-threshold', '--psd-lo-ports-weight', '--psd-hi-ports-weight')),
+  match(
+    'psd',
+    VARYING,
+    plain(
+      '',
+      '--psd-weight-threshold',
+      '--psd-delay-threshold',
+      '--psd-lo-ports-weight',
+      '--psd-hi-ports-weight',
+    ),
+  ),
   match('quota', VARYING, plain('!', '--quota')),
-  match('quota2', VARYING, [...plain('!', '--quota'), ...plain('', '--name'), ...bare('', '--grow', '--no-change', '--packets')]),
+  match('quota2', VARYING, [
+    ...plain('!', '--quota'),
+    ...plain('', '--name'),
+    ...bare('', '--grow', '--no-change', '--packets'),
+  ]),
   match('random', VARYING, plain('', '--average')),
   match('rateest', VARYING, [
     ...bare('', '--rateest-delta'),
     ...['--rateest-lt', '--rateest-gt', '--rateest-eq'].map((name) => option(name, 0, '!')),
     ...plain('', '--rateest', '--rateest1', '--rateest2'),
-    ...['--rateest-bps', '--rateest-pps', '--rateest-bps1', '--rateest-bps2', '--rateest-pps1', '--rateest-pps2'].map((name) => option(name, 'optional')),
+    ...[
+      '--rateest-bps',
+      '--rateest-pps',
+      '--rateest-bps1',
+      '--rateest-bps2',
+      '--rateest-pps1',
+      '--rateest-pps2',
+    ].map((name) => option(name, 'optional')),
   ]),
-  match('statistic', VARYING, [...plain('', '--mode', '--packet'), ...plain('!', '--probability', '--every')]),
+  match('statistic', VARYING, [
+    ...plain('', '--mode', '--packet'),
+    ...plain('!', '--probability', '--every'),
+  ]),
 ];
 
 function splitNames(spec: OptionSpec): OptionSpec {
@@ -211,7 +305,9 @@ function splitNames(spec: OptionSpec): OptionSpec {
 const BY_NAME: ReadonlyMap<string, MatchModule> = new Map([
   ...MATCH_MODULES.map((m) => [m.name, m] as const),
   // Other names under which `-m` loads the same module.
-  ...(['icmpv6', 'ipv6-icmp'] as const).map((alias) => [alias, MATCH_MODULES.find((m) => m.name === 'icmp6')!] as const),
+  ...(['icmpv6', 'ipv6-icmp'] as const).map(
+    (alias) => [alias, MATCH_MODULES.find((m) => m.name === 'icmp6')!] as const,
+  ),
 ]);
 
 /** The match module of this name, or `undefined` for one that is not in the table. */

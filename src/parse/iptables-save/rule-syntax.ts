@@ -1,9 +1,22 @@
-import { addressConverter, fieldIs, interfaceConverter, protocolConverter, protocolNumber } from './conditions.ts';
 import { quote } from '../diagnostic-log.ts';
-import { matchModule, moduleOfProtocol } from './modules.ts';
-import { type MatchModule, type ModuleUse, option, type OptionSpec, type OptionUse, type TargetSpec } from './spec.ts';
-import { targetSpec } from './targets.ts';
 import type { Word } from '../words.ts';
+import {
+  addressConverter,
+  fieldIs,
+  interfaceConverter,
+  protocolConverter,
+  protocolNumber,
+} from './conditions.ts';
+import { matchModule, moduleOfProtocol } from './modules.ts';
+import {
+  type MatchModule,
+  type ModuleUse,
+  type OptionSpec,
+  type OptionUse,
+  option,
+  type TargetSpec,
+} from './spec.ts';
+import { targetSpec } from './targets.ts';
 
 /** What a line asks to do with a chain. Rule numbers are 1-based. */
 export type Command =
@@ -61,20 +74,49 @@ export const BASIC_OPTIONS: readonly OptionSpec[] = [
   option('-f --fragment --fragments', 0, '!', () => fieldIs('fragment', 1)),
 ];
 
-type Control = { readonly kind: 'basic'; readonly spec: OptionSpec } | { readonly kind: 'control'; readonly letter: string };
+type Control =
+  | { readonly kind: 'basic'; readonly spec: OptionSpec }
+  | { readonly kind: 'control'; readonly letter: string };
 
 const CONTROL_NAMES: Readonly<Record<string, string>> = {
-  '--append': 'A', '--delete': 'D', '--insert': 'I', '--replace': 'R', '--check': 'C', '--list': 'L', '--list-rules': 'S',
-  '--flush': 'F', '--zero': 'Z', '--new-chain': 'N', '--new': 'N', '--delete-chain': 'X', '--policy': 'P', '--rename-chain': 'E',
-  '--table': 't', '--match': 'm', '--jump': 'j', '--goto': 'g', '--set-counters': 'c', '--ipv4': '4', '--ipv6': '6',
-  '--wait': 'w', '--wait-interval': 'W', '--numeric': 'n', '--verbose': 'v', '--exact': 'x', '--line-numbers': 'n',
-  '--modprobe': 'M', '--version': 'V', '--help': 'h',
+  '--append': 'A',
+  '--delete': 'D',
+  '--insert': 'I',
+  '--replace': 'R',
+  '--check': 'C',
+  '--list': 'L',
+  '--list-rules': 'S',
+  '--flush': 'F',
+  '--zero': 'Z',
+  '--new-chain': 'N',
+  '--new': 'N',
+  '--delete-chain': 'X',
+  '--policy': 'P',
+  '--rename-chain': 'E',
+  '--table': 't',
+  '--match': 'm',
+  '--jump': 'j',
+  '--goto': 'g',
+  '--set-counters': 'c',
+  '--ipv4': '4',
+  '--ipv6': '6',
+  '--wait': 'w',
+  '--wait-interval': 'W',
+  '--numeric': 'n',
+  '--verbose': 'v',
+  '--exact': 'x',
+  '--line-numbers': 'n',
+  '--modprobe': 'M',
+  '--version': 'V',
+  '--help': 'h',
 };
 
 const GLOBAL: ReadonlyMap<string, Control> = new Map<string, Control>([
   ...BASIC_OPTIONS.flatMap((spec) => spec.names.map((name) => [name, { kind: 'basic', spec }] as const)),
   ...Object.entries(CONTROL_NAMES).map(([name, letter]) => [name, { kind: 'control', letter }] as const),
-  ...[...'ADIRCLSFZNXPEtmjgc46wWnvxMVh'].map((letter) => [`-${letter}`, { kind: 'control', letter }] as const),
+  ...[...'ADIRCLSFZNXPEtmjgc46wWnvxMVh'].map(
+    (letter) => [`-${letter}`, { kind: 'control', letter }] as const,
+  ),
 ]);
 
 const LONG_GLOBAL = [...GLOBAL].filter(([name]) => name.startsWith('--'));
@@ -118,7 +160,9 @@ class RuleReader {
   #counters: RuleSyntax['counters'];
   #onlyVersion: 4 | 6 | undefined;
   #protocol: number | undefined;
-  #jump: { kind: 'jump' | 'goto'; name: string; spec: TargetSpec | undefined; holder: Holder; source: string } | undefined;
+  #jump:
+    | { kind: 'jump' | 'goto'; name: string; spec: TargetSpec | undefined; holder: Holder; source: string }
+    | undefined;
   #problem: string | undefined;
   readonly #basics: OptionUse[] = [];
   readonly #holders: Holder[] = [];
@@ -166,7 +210,10 @@ class RuleReader {
     if (word.value === '!') {
       negated = true;
       const following = this.#words[this.#next++];
-      if (following === undefined) return this.#fail('a "!" stands at the end of the line');
+      if (following === undefined) {
+        this.#fail('a "!" stands at the end of the line');
+        return;
+      }
       word = following;
     }
     const { value } = word;
@@ -180,15 +227,30 @@ class RuleReader {
     const name = equals < 0 ? word.value : word.value.slice(0, equals);
     const attached = equals < 0 ? undefined : word.value.slice(equals + 1);
     const global = GLOBAL.get(name);
-    if (global !== undefined) return this.#useGlobal(global, name, from, negated, attached);
+    if (global !== undefined) {
+      this.#useGlobal(global, name, from, negated, attached);
+      return;
+    }
     const found = this.#findLoaded(name);
-    if (found !== undefined) return this.#useOption(found.holder, found.spec, from, negated, attached);
+    if (found !== undefined) {
+      this.#useOption(found.holder, found.spec, from, negated, attached);
+      return;
+    }
     // What stands after an unknown module most likely is its own.
     const shortened = this.#lastUnknown === undefined ? this.#findShortened(name) : undefined;
-    if (shortened === 'ambiguous') return this.#fail(`the option ${quote(name)} is ambiguous`);
-    if (shortened !== undefined && 'global' in shortened) return this.#useGlobal(shortened.global, name, from, negated, attached);
+    if (shortened === 'ambiguous') {
+      this.#fail(`the option ${quote(name)} is ambiguous`);
+      return;
+    }
+    if (shortened !== undefined && 'global' in shortened) {
+      this.#useGlobal(shortened.global, name, from, negated, attached);
+      return;
+    }
     const late = shortened ?? this.#findByProtocol(name) ?? this.#findLater(name);
-    if (late !== undefined) return this.#useOption(late.holder, late.spec, from, negated, attached);
+    if (late !== undefined) {
+      this.#useOption(late.holder, late.spec, from, negated, attached);
+      return;
+    }
     this.#keepUnknown(name, from, negated, attached);
   }
 
@@ -196,23 +258,39 @@ class RuleReader {
     const name = word.value.slice(0, 2);
     const attached = word.value.length > 2 ? word.value.slice(2) : undefined;
     const global = GLOBAL.get(name);
-    if (global === undefined) return this.#keepUnknown(word.value, from, negated, undefined);
+    if (global === undefined) {
+      this.#keepUnknown(word.value, from, negated, undefined);
+      return;
+    }
     if (attached !== undefined && /^-[nvx]$/.test(name)) {
-      return this.#readShort({ ...word, value: `-${attached}` }, from, negated);
+      this.#readShort({ ...word, value: `-${attached}` }, from, negated);
+      return;
     }
     this.#useGlobal(global, name, from, negated, attached);
   }
 
-  #useGlobal(global: Control, name: string, from: number, negated: boolean, attached: string | undefined): void {
+  #useGlobal(
+    global: Control,
+    name: string,
+    from: number,
+    negated: boolean,
+    attached: string | undefined,
+  ): void {
     if (global.kind === 'basic') {
       const use = this.#takeUse(global.spec, from, negated, attached);
       if (use === undefined) return;
-      if (this.#basics.some((b) => b.spec === use.spec)) return this.#fail(`${name} is given twice`);
+      if (this.#basics.some((b) => b.spec === use.spec)) {
+        this.#fail(`${name} is given twice`);
+        return;
+      }
       this.#basics.push(use);
       if (use.name === '-p' && !use.negated) this.#protocol = protocolNumber(use.args[0]!) || undefined;
       return;
     }
-    if (negated) return this.#fail(`${name} cannot be negated`);
+    if (negated) {
+      this.#fail(`${name} cannot be negated`);
+      return;
+    }
     if ('mjg4c6'.includes(global.letter)) this.#useRuleControl(global.letter, name, from, attached);
     else this.#useCommand(global.letter, name, attached);
   }
@@ -225,17 +303,43 @@ class RuleReader {
     }
     const argument = this.#takeArgument(name, attached);
     if (argument === undefined) return;
-    if (letter === 'c') return this.#readCounters(argument);
+    if (letter === 'c') {
+      this.#readCounters(argument);
+      return;
+    }
     if (letter === 'm') {
       const spec = matchModule(argument);
-      const holder: Holder = { name: spec?.name ?? argument, kind: 'match', known: spec?.options, spec, explicit: true, options: [] };
+      const holder: Holder = {
+        name: spec?.name ?? argument,
+        kind: 'match',
+        known: spec?.options,
+        spec,
+        explicit: true,
+        options: [],
+      };
       this.#hold(holder);
     } else {
-      if (this.#jump !== undefined) return this.#fail('the line has two targets');
+      if (this.#jump !== undefined) {
+        this.#fail('the line has two targets');
+        return;
+      }
       const spec = letter === 'j' ? targetSpec(argument) : undefined;
-      const holder: Holder = { name: argument, kind: 'target', known: spec?.options, spec: undefined, explicit: true, options: [] };
+      const holder: Holder = {
+        name: argument,
+        kind: 'target',
+        known: spec?.options,
+        spec: undefined,
+        explicit: true,
+        options: [],
+      };
       this.#hold(holder);
-      this.#jump = { kind: letter === 'j' ? 'jump' : 'goto', name: argument, spec, holder, source: this.#source(from) };
+      this.#jump = {
+        kind: letter === 'j' ? 'jump' : 'goto',
+        name: argument,
+        spec,
+        holder,
+        source: this.#source(from),
+      };
     }
     this.#keepWords(from);
   }
@@ -251,7 +355,8 @@ class RuleReader {
     const packets = comma < 0 ? first : first.slice(0, comma);
     const bytes = comma < 0 ? this.#words[this.#next++]?.value : first.slice(comma + 1);
     if (!/^\d{1,20}$/.test(packets) || bytes === undefined || !/^\d{1,20}$/.test(bytes)) {
-      return this.#fail('-c needs two numbers');
+      this.#fail('-c needs two numbers');
+      return;
     }
     this.#counters = { packets: BigInt(packets), bytes: BigInt(bytes) };
   }
@@ -272,7 +377,8 @@ class RuleReader {
     }
     if (letter === 'F' || letter === 'X') {
       const kind = letter === 'F' ? 'flush' : 'delete-chain';
-      return this.#setCommand({ kind, chain: attached ?? this.#takeOptional() });
+      this.#setCommand({ kind, chain: attached ?? this.#takeOptional() });
+      return;
     }
     const argument = this.#takeArgument(name, attached);
     if (argument === undefined) return;
@@ -281,25 +387,40 @@ class RuleReader {
   }
 
   #readChainCommand(letter: string, chain: string): void {
-    if (letter === 'A') return this.#setCommand({ kind: 'append', chain, number: undefined });
-    if (letter === 'N') return this.#setCommand({ kind: 'new-chain', chain });
+    if (letter === 'A') {
+      this.#setCommand({ kind: 'append', chain, number: undefined });
+      return;
+    }
+    if (letter === 'N') {
+      this.#setCommand({ kind: 'new-chain', chain });
+      return;
+    }
     if (letter === 'P' || letter === 'E') {
       const second = this.#takeArgument(`-${letter}`, undefined);
       if (second === undefined) return;
-      return this.#setCommand(
-        letter === 'P' ? { kind: 'policy', chain, policy: second } : { kind: 'rename-chain', chain, to: second },
+      this.#setCommand(
+        letter === 'P'
+          ? { kind: 'policy', chain, policy: second }
+          : { kind: 'rename-chain', chain, to: second },
       );
+      return;
     }
     const kind = letter === 'I' ? 'insert' : letter === 'D' ? 'delete' : 'replace';
     const following = this.#words[this.#next]?.value;
     const number = following !== undefined && /^\d{1,9}$/.test(following) ? Number(following) : undefined;
     if (number !== undefined) this.#next++;
-    if (number === 0 || (kind === 'replace' && number === undefined)) return this.#fail(`-${letter} needs a rule number`);
+    if (number === 0 || (kind === 'replace' && number === undefined)) {
+      this.#fail(`-${letter} needs a rule number`);
+      return;
+    }
     this.#setCommand({ kind, chain, number });
   }
 
   #setCommand(command: Command): void {
-    if (this.#command !== undefined && command.kind !== 'no-effect') return this.#fail('the line has two commands');
+    if (this.#command !== undefined && command.kind !== 'no-effect') {
+      this.#fail('the line has two commands');
+      return;
+    }
     this.#command ??= command;
   }
 
@@ -313,7 +434,9 @@ class RuleReader {
   }
 
   /** The one option of those loaded that begins like this, as getopt_long(3) allows. */
-  #findShortened(name: string): { holder: Holder; spec: OptionSpec } | { global: Control } | 'ambiguous' | undefined {
+  #findShortened(
+    name: string,
+  ): { holder: Holder; spec: OptionSpec } | { global: Control } | 'ambiguous' | undefined {
     const found: ({ holder: Holder; spec: OptionSpec } | { global: Control })[] = [];
     const seen = new Set<unknown>();
     for (let i = this.#known.length - 1; i >= 0; i--) {
@@ -348,7 +471,8 @@ class RuleReader {
       const argument = this.#words[i + 1]!.value;
       const loader = this.#words[i]!.value;
       let found: { holder: Holder; spec: OptionSpec } | undefined;
-      if (loader === '-m' || loader === '--match') found = this.#load(argument, name, matchModule(argument), undefined);
+      if (loader === '-m' || loader === '--match')
+        found = this.#load(argument, name, matchModule(argument), undefined);
       else if (loader === '-p' || loader.startsWith('--proto')) {
         const module = moduleOfProtocol(protocolNumber(argument) ?? 0);
         found = module === undefined ? undefined : this.#load(module.name, name, module, undefined);
@@ -369,19 +493,34 @@ class RuleReader {
   ): { holder: Holder; spec: OptionSpec } | undefined {
     const options = known ?? spec?.options ?? [];
     const exact = indexOf(options).get(name);
-    const fitting = exact === undefined ? options.filter((o) => o.names.some((n) => n.startsWith(name))) : [exact];
+    const fitting =
+      exact === undefined ? options.filter((o) => o.names.some((n) => n.startsWith(name))) : [exact];
     if (spec === undefined || fitting.length !== 1) return undefined;
-    const holder: Holder = { name: module, kind: 'match', known: options, spec, explicit: false, options: [] };
+    const holder: Holder = {
+      name: module,
+      kind: 'match',
+      known: options,
+      spec,
+      explicit: false,
+      options: [],
+    };
     this.#hold(holder);
     return { holder, spec: fitting[0]! };
   }
 
-  #useOption(holder: Holder, spec: OptionSpec, from: number, negated: boolean, attached: string | undefined): void {
+  #useOption(
+    holder: Holder,
+    spec: OptionSpec,
+    from: number,
+    negated: boolean,
+    attached: string | undefined,
+  ): void {
     const use = this.#takeUse(spec, from, negated, attached);
     if (use === undefined) return;
     const opaque = holder.spec?.meaning.kind === 'opaque';
     if (!opaque && !spec.repeats && holder.options.some((o) => o.spec === spec)) {
-      return this.#fail(`${spec.names[0]} is given twice`);
+      this.#fail(`${spec.names[0]} is given twice`);
+      return;
     }
     holder.options.push(use);
   }
@@ -396,13 +535,32 @@ class RuleReader {
       last.options.push(use);
       return;
     }
-    this.#hold({ name: '', kind: 'match', known: undefined, spec: undefined, explicit: false, options: [use] });
+    this.#hold({
+      name: '',
+      kind: 'match',
+      known: undefined,
+      spec: undefined,
+      explicit: false,
+      options: [use],
+    });
   }
 
-  #takeUse(spec: OptionSpec, from: number, negatedBefore: boolean, attached: string | undefined): OptionUse | undefined {
+  #takeUse(
+    spec: OptionSpec,
+    from: number,
+    negatedBefore: boolean,
+    attached: string | undefined,
+  ): OptionUse | undefined {
     let negated = negatedBefore;
     const args: string[] = attached === undefined ? [] : [attached];
-    if (attached === undefined && spec.arity !== 0 && !negated && spec.negatable && this.#words[this.#next]?.value === '!' && !this.#words[this.#next]!.quoted) {
+    if (
+      attached === undefined &&
+      spec.arity !== 0 &&
+      !negated &&
+      spec.negatable &&
+      this.#words[this.#next]?.value === '!' &&
+      !this.#words[this.#next]!.quoted
+    ) {
       negated = true;
       this.#next++;
       this.#oddities.push('the "!" stands after its option');
@@ -411,14 +569,17 @@ class RuleReader {
       while (args.length < spec.arity) {
         const word = this.#words[this.#next++];
         if (word === undefined) {
-          this.#fail(`${spec.names[0]} needs ${spec.arity === 1 ? 'an argument' : `${spec.arity} arguments`}`);
+          this.#fail(
+            `${spec.names[0]} needs ${spec.arity === 1 ? 'an argument' : `${spec.arity} arguments`}`,
+          );
           return undefined;
         }
         args.push(word.value);
       }
     } else {
       const limit = spec.arity === 'optional' ? 1 : Number.POSITIVE_INFINITY;
-      while (args.length < limit && this.#isPlain(this.#words[this.#next])) args.push(this.#words[this.#next++]!.value);
+      while (args.length < limit && this.#isPlain(this.#words[this.#next]))
+        args.push(this.#words[this.#next++]!.value);
     }
     if (negated && !spec.negatable) {
       this.#fail(`${spec.names[0]} cannot be negated`);
@@ -429,7 +590,10 @@ class RuleReader {
   }
 
   #isPlain(word: Word | undefined): boolean {
-    return word !== undefined && (word.quoted || (word.value !== '!' && !(word.value.startsWith('-') && word.value.length > 1)));
+    return (
+      word !== undefined &&
+      (word.quoted || (word.value !== '!' && !(word.value.startsWith('-') && word.value.length > 1)))
+    );
   }
 
   #takeArgument(name: string, attached: string | undefined): string | undefined {

@@ -8,7 +8,10 @@ export function isSameTable(a: Table, b: Table): boolean {
   return a.chains.every((chain) => {
     const other = others.get(chain.name);
     if (other === undefined || other.rules.length !== chain.rules.length) return false;
-    if (chain.base?.chainPolicy !== other.base?.chainPolicy || chain.base?.hook !== other.base?.hook) return false;
-    return chain.rules.every((rule, i) => rule.text === other.rules[i]!.text || meaningKey(rule) === meaningKey(other.rules[i]!));
+    if (chain.base?.chainPolicy !== other.base?.chainPolicy || chain.base?.hook !== other.base?.hook)
+      return false;
+    return chain.rules.every(
+      (rule, i) => rule.text === other.rules[i]!.text || meaningKey(rule) === meaningKey(other.rules[i]!),
+    );
   });
 }

@@ -20,7 +20,11 @@ export interface RuleContext {
   readonly table: string;
   readonly chain: string;
   /** Says something once per file and `key`; `incomplete` is false, the matter is modelled as an unknown. */
-  readonly remark: (key: string, kind: 'unsupported' | 'unresolved-reference' | 'note', detail: string) => void;
+  readonly remark: (
+    key: string,
+    kind: 'unsupported' | 'unresolved-reference' | 'note',
+    detail: string,
+  ) => void;
 }
 
 /** Value of one option, negation not applied. `unknown` texts are canonical, so equal tests share a predicate. */
@@ -66,7 +70,10 @@ export type MatchMeaning =
   /** The module with all its options is one unknown condition. */
   | { readonly kind: 'opaque'; readonly nature: 'deterministic' | 'varying' }
   /** Options depend on each other. */
-  | { readonly kind: 'whole'; readonly convert: (use: ModuleUse, context: RuleContext) => readonly Match[] | Problem };
+  | {
+      readonly kind: 'whole';
+      readonly convert: (use: ModuleUse, context: RuleContext) => readonly Match[] | Problem;
+    };
 
 /** A match extension: `-m NAME`. */
 export interface MatchModule {

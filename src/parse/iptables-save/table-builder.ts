@@ -11,22 +11,48 @@ function at(hook: Hook, priority: number, type: BaseChain['type'] = 'filter'): B
 
 /** Builtin chains of the five tables. Priorities: linux include/uapi/linux/netfilter_ipv4.h, enum nf_ip_hook_priorities. */
 export const BUILTIN_CHAINS: ReadonlyMap<string, ReadonlyMap<string, BasePlace>> = new Map([
-  ['filter', new Map([['INPUT', at('input', 0)], ['FORWARD', at('forward', 0)], ['OUTPUT', at('output', 0)]])],
-  ['nat', new Map([
-    ['PREROUTING', at('prerouting', -100, 'nat')],
-    ['INPUT', at('input', 100, 'nat')],
-    ['OUTPUT', at('output', -100, 'nat')],
-    ['POSTROUTING', at('postrouting', 100, 'nat')],
-  ])],
-  ['mangle', new Map([
-    ['PREROUTING', at('prerouting', -150)],
-    ['INPUT', at('input', -150)],
-    ['FORWARD', at('forward', -150)],
-    ['OUTPUT', at('output', -150, 'route')],
-    ['POSTROUTING', at('postrouting', -150)],
-  ])],
-  ['raw', new Map([['PREROUTING', at('prerouting', -300)], ['OUTPUT', at('output', -300)]])],
-  ['security', new Map([['INPUT', at('input', 50)], ['FORWARD', at('forward', 50)], ['OUTPUT', at('output', 50)]])],
+  [
+    'filter',
+    new Map([
+      ['INPUT', at('input', 0)],
+      ['FORWARD', at('forward', 0)],
+      ['OUTPUT', at('output', 0)],
+    ]),
+  ],
+  [
+    'nat',
+    new Map([
+      ['PREROUTING', at('prerouting', -100, 'nat')],
+      ['INPUT', at('input', 100, 'nat')],
+      ['OUTPUT', at('output', -100, 'nat')],
+      ['POSTROUTING', at('postrouting', 100, 'nat')],
+    ]),
+  ],
+  [
+    'mangle',
+    new Map([
+      ['PREROUTING', at('prerouting', -150)],
+      ['INPUT', at('input', -150)],
+      ['FORWARD', at('forward', -150)],
+      ['OUTPUT', at('output', -150, 'route')],
+      ['POSTROUTING', at('postrouting', -150)],
+    ]),
+  ],
+  [
+    'raw',
+    new Map([
+      ['PREROUTING', at('prerouting', -300)],
+      ['OUTPUT', at('output', -300)],
+    ]),
+  ],
+  [
+    'security',
+    new Map([
+      ['INPUT', at('input', 50)],
+      ['FORWARD', at('forward', 50)],
+      ['OUTPUT', at('output', 50)],
+    ]),
+  ],
 ]);
 
 type Policy = 'accept' | 'drop';
@@ -73,7 +99,8 @@ class RuleList {
   /** Takes away `removed` rules (0 or 1) at `index` and puts `added` there, if any. */
   splice(index: number, removed: 0 | 1, added: BuiltRule | undefined): void {
     this.all();
-    const gone = added === undefined ? this.#rest.splice(index, removed) : this.#rest.splice(index, removed, added);
+    const gone =
+      added === undefined ? this.#rest.splice(index, removed) : this.#rest.splice(index, removed, added);
     for (const built of gone) this.#count(built, -1);
     if (added !== undefined) this.#count(added, 1);
   }
@@ -157,10 +184,20 @@ export class TableBuilder {
     const chain = known ?? this.#create(name, place);
     const value = builtin === undefined ? undefined : this.#readPolicy(chain, policy, place);
     if (builtin === undefined && policy !== '-') {
-      this.#log.add('syntax', BUILTIN_CHAINS.has(this.name), place, `chain ${quote(name)} is not a builtin chain of table ${this.name} and cannot have the policy ${quote(policy)}`);
+      this.#log.add(
+        'syntax',
+        BUILTIN_CHAINS.has(this.name),
+        place,
+        `chain ${quote(name)} is not a builtin chain of table ${this.name} and cannot have the policy ${quote(policy)}`,
+      );
     }
     if (known?.declared === true && !this.#isScript && chain.policy !== value) {
-      this.#log.add('contradiction', true, place, `chain ${name} of table ${this.name} is declared twice with different policies; the last one is used`);
+      this.#log.add(
+        'contradiction',
+        true,
+        place,
+        `chain ${name} of table ${this.name} is declared twice with different policies; the last one is used`,
+      );
     } else if (known !== undefined && policy === '-') {
       this.#log.add('note', false, place, `chain ${name} of table ${this.name} is declared more than once`);
     }
@@ -173,16 +210,33 @@ export class TableBuilder {
     if (policy === 'ACCEPT') return 'accept';
     if (policy === 'DROP') return 'drop';
     if (policy === '-') {
-      this.#log.add('note', false, place, `chain ${chain.name} has no policy; accept is assumed, as the kernel does`);
+      this.#log.add(
+        'note',
+        false,
+        place,
+        `chain ${chain.name} has no policy; accept is assumed, as the kernel does`,
+      );
       return 'accept';
     }
-    this.#log.add('syntax', true, place, `${quote(policy)} is no chain policy; what ${chain.name} does at its end is unknown`);
+    this.#log.add(
+      'syntax',
+      true,
+      place,
+      `${quote(policy)} is no chain policy; what ${chain.name} does at its end is unknown`,
+    );
     chain.unknownPolicy = unknownRule(this.#log, place, `policy ${policy}`);
     return 'drop';
   }
 
   /** `-A`, `-I` (with its position) and `-R`. */
-  put(kind: 'append' | 'insert' | 'replace', name: string, number: number, rule: Rule, span: number, place: Place): void {
+  put(
+    kind: 'append' | 'insert' | 'replace',
+    name: string,
+    number: number,
+    rule: Rule,
+    span: number,
+    place: Place,
+  ): void {
     const chain = this.#chains.get(name) ?? this.#create(name, place);
     const built: BuiltRule = { rule, span, place };
     if (kind === 'append') {
@@ -196,7 +250,12 @@ export class TableBuilder {
     }
     const fits = kind === 'insert' ? index <= chain.rules.length : index < chain.rules.length;
     if (!fits) {
-      this.#log.add('contradiction', true, place, `chain ${name} has no rule ${number}; the rule is taken to stand at its end`);
+      this.#log.add(
+        'contradiction',
+        true,
+        place,
+        `chain ${name} has no rule ${number}; the rule is taken to stand at its end`,
+      );
       chain.rules.push(built);
     } else chain.rules.splice(index, kind === 'replace' ? 1 : 0, built);
   }
@@ -237,7 +296,8 @@ export class TableBuilder {
   /** `-X [CHAIN]`: builtin chains stay. */
   deleteChain(name: string | undefined): void {
     for (const chain of [...this.#chains.values()]) {
-      if ((name === undefined || chain.name === name) && this.#builtin(chain.name) === undefined) this.#chains.delete(chain.name);
+      if ((name === undefined || chain.name === name) && this.#builtin(chain.name) === undefined)
+        this.#chains.delete(chain.name);
     }
   }
 
@@ -254,7 +314,10 @@ export class TableBuilder {
       for (const [index, built] of other.rules.all().entries()) {
         const { verdict } = built.rule;
         if ((verdict.kind !== 'jump' && verdict.kind !== 'goto') || verdict.chain !== from) continue;
-        other.rules.splice(index, 1, { ...built, rule: { ...built.rule, verdict: { ...verdict, chain: to } } });
+        other.rules.splice(index, 1, {
+          ...built,
+          rule: { ...built.rule, verdict: { ...verdict, chain: to } },
+        });
       }
     }
   }
@@ -269,7 +332,14 @@ export class TableBuilder {
   }
 
   #create(name: string, place: Place): ChainBuilder {
-    const chain: ChainBuilder = { name, declared: false, policy: undefined, place, rules: new RuleList(), unknownPolicy: undefined };
+    const chain: ChainBuilder = {
+      name,
+      declared: false,
+      policy: undefined,
+      place,
+      rules: new RuleList(),
+      unknownPolicy: undefined,
+    };
     this.#chains.set(name, chain);
     return chain;
   }
@@ -277,7 +347,8 @@ export class TableBuilder {
   /** The finished table: jumps resolved, rules numbered, missing declarations and loops told. */
   finish(): Table {
     if (this.#taints.length > 0) {
-      for (const name of BUILTIN_CHAINS.get(this.name)?.keys() ?? []) if (!this.has(name)) this.#create(name, this.place);
+      for (const name of BUILTIN_CHAINS.get(this.name)?.keys() ?? [])
+        if (!this.has(name)) this.#create(name, this.place);
     }
     const chains = [...this.#chains.values()].map((chain) => this.#finishChain(chain));
     const table: Table = {
@@ -291,7 +362,12 @@ export class TableBuilder {
     for (const loop of findJumpLoops(table)) {
       const via = loop.chains.join(' -> ');
       const first = this.#chains.get(loop.chains[0]!)?.place ?? this.place;
-      this.#log.add('contradiction', loop.reachable, first, `the chains of table ${this.name} jump in a circle: ${shorten(via)}; the kernel would refuse this${loop.reachable ? '' : ' if a base chain led there'}`);
+      this.#log.add(
+        'contradiction',
+        loop.reachable,
+        first,
+        `the chains of table ${this.name} jump in a circle: ${shorten(via)}; the kernel would refuse this${loop.reachable ? '' : ' if a base chain led there'}`,
+      );
     }
     return table;
   }
@@ -303,7 +379,11 @@ export class TableBuilder {
     const rules: Rule[] = builtin === undefined ? [] : [...this.#taints];
     let number = 1;
     for (const built of chain.rules.all()) {
-      rules.push({ ...built.rule, verdict: this.#resolve(built), number: built.span === 0 ? undefined : number });
+      rules.push({
+        ...built.rule,
+        verdict: this.#resolve(built),
+        number: built.span === 0 ? undefined : number,
+      });
       number += built.span;
     }
     if (chain.unknownPolicy !== undefined) rules.push(chain.unknownPolicy);
@@ -317,9 +397,19 @@ export class TableBuilder {
 
   #sayUndeclared(chain: ChainBuilder, builtin: boolean): void {
     if (builtin) {
-      this.#log.add('note', false, chain.place, `chain ${chain.name} of table ${this.name} is not declared; its policy is assumed to be accept`);
+      this.#log.add(
+        'note',
+        false,
+        chain.place,
+        `chain ${chain.name} of table ${this.name} is not declared; its policy is assumed to be accept`,
+      );
     } else {
-      this.#log.add('unresolved-reference', true, chain.place, `chain ${quote(chain.name)} of table ${this.name} is used but not declared; some of its rules may be missing`);
+      this.#log.add(
+        'unresolved-reference',
+        true,
+        chain.place,
+        `chain ${quote(chain.name)} of table ${this.name} is used but not declared; some of its rules may be missing`,
+      );
     }
   }
 
@@ -329,8 +419,16 @@ export class TableBuilder {
     if (verdict.kind !== 'jump' && verdict.kind !== 'goto') return verdict;
     const { chain } = verdict;
     if (this.#chains.has(chain) && this.#builtin(chain) === undefined) return verdict;
-    const what = this.#builtin(chain) === undefined ? 'is not declared in' : 'is a builtin chain and cannot be a target in';
-    this.#log.add('unresolved-reference', true, built.place, `the target ${quote(chain)} is no known target, and a chain of that name ${what} table ${this.name}; what it does is unknown`);
+    const what =
+      this.#builtin(chain) === undefined
+        ? 'is not declared in'
+        : 'is a builtin chain and cannot be a target in';
+    this.#log.add(
+      'unresolved-reference',
+      true,
+      built.place,
+      `the target ${quote(chain)} is no known target, and a chain of that name ${what} table ${this.name}; what it does is unknown`,
+    );
     return { kind: 'unknown', text: `-${verdict.kind === 'jump' ? 'j' : 'g'} ${chain}` };
   }
 }

@@ -1,10 +1,26 @@
 import type { FieldName, Nat, Statement, Verdict } from '../../model/index.ts';
 import type { Interval, IpVersion } from '../../net/index.ts';
-import { parseDscpClass, parseTos } from './conditions.ts';
 import { quote } from '../diagnostic-log.ts';
-import { networkInterval, parseAddressOf, parseMasked, parseNetwork, parseNumber, parsePort } from '../numbers.ts';
-import { option, type OptionSpec, type Outcome, type Problem, problem, type RuleContext, type TargetSpec, type TargetUse } from './spec.ts';
+import {
+  networkInterval,
+  parseAddressOf,
+  parseMasked,
+  parseNetwork,
+  parseNumber,
+  parsePort,
+} from '../numbers.ts';
 import { printWord } from '../words.ts';
+import { parseDscpClass, parseTos } from './conditions.ts';
+import {
+  type OptionSpec,
+  type Outcome,
+  option,
+  type Problem,
+  problem,
+  type RuleContext,
+  type TargetSpec,
+  type TargetUse,
+} from './spec.ts';
 
 const ALL_MARK = 0xffff_ffffn;
 
@@ -77,7 +93,8 @@ function markChange(use: TargetUse): { readonly and: bigint; readonly xor: bigin
     const text = argument(use, name);
     if (text === undefined) continue;
     const masked = parseMasked(text, ALL_MARK);
-    if (masked === undefined || (text.includes('/') && !name.startsWith('--set'))) return problem(`${quote(text)} is no mark`);
+    if (masked === undefined || (text.includes('/') && !name.startsWith('--set')))
+      return problem(`${quote(text)} is no mark`);
     const { value, mask } = masked;
     if (name === '--set-xmark') return { and: ALL_MARK ^ mask, xor: value };
     if (name === '--set-mark') return { and: ALL_MARK ^ (mask | value), xor: value };
@@ -99,7 +116,9 @@ function convertMark(use: TargetUse): Outcome | Problem {
 function convertConnmark(use: TargetUse): Outcome | Problem {
   const change = markChange(use);
   if (change !== undefined) {
-    return 'kind' in change ? change : outcome([setField('ct-mark', change.and, change.xor, use.text)], CONTINUE);
+    return 'kind' in change
+      ? change
+      : outcome([setField('ct-mark', change.and, change.xor, use.text)], CONTINUE);
   }
   const save = has(use, '--save-mark');
   if (!save && !has(use, '--restore-mark')) return problem('CONNMARK needs an option that says what to do');
@@ -112,7 +131,10 @@ function convertConnmark(use: TargetUse): Outcome | Problem {
     return outcome([{ kind: 'unknown-field', field, text: use.text }], CONTINUE);
   }
   const [own, taken] = save ? [ctmask, nfmask] : [nfmask, ctmask];
-  return outcome([{ kind: 'copy-field', field, from, and: ALL_MARK ^ own, fromMask: taken, text: use.text }], CONTINUE);
+  return outcome(
+    [{ kind: 'copy-field', field, from, and: ALL_MARK ^ own, fromMask: taken, text: use.text }],
+    CONTINUE,
+  );
 }
 
 /** `(tos & ~mask) ^ value` as assignments of DSCP and ECN. Source: linux net/netfilter/xt_DSCP.c, tos_tg. */
@@ -132,7 +154,8 @@ function convertTos(use: TargetUse): Outcome | Problem {
   if (tos === undefined) return problem(`${quote(text)} is no TOS value`);
   const statements: Statement[] = [];
   const { value, mask } = tos;
-  if ((mask | value) >> 2n !== 0n) statements.push(setField('dscp', 0x3fn ^ (mask >> 2n), value >> 2n, use.text));
+  if ((mask | value) >> 2n !== 0n)
+    statements.push(setField('dscp', 0x3fn ^ (mask >> 2n), value >> 2n, use.text));
   if (((mask | value) & 3n) !== 0n) statements.push(setField('ecn', 3n ^ (mask & 3n), value & 3n, use.text));
   return outcome(statements.length > 0 ? statements : [{ kind: 'no-effect', text: use.text }], CONTINUE);
 }
@@ -147,13 +170,19 @@ function convertDscp(use: TargetUse): Outcome | Problem {
 
 function hopLimitTarget(name: 'TTL' | 'HL'): TargetSpec {
   const prefix = `--${name.toLowerCase()}`;
-  return target(name, 'ttl is set, or becomes unknown', values(`${prefix}-set`, `${prefix}-dec`, `${prefix}-inc`), (use) => {
-    const text = argument(use, `${prefix}-set`);
-    if (text === undefined) return outcome([{ kind: 'unknown-field', field: 'ttl', text: use.text }], CONTINUE);
-    const value = parseNumber(text, 255);
-    if (value === undefined) return problem(`${quote(text)} is no number up to 255`);
-    return outcome([setField('ttl', 0n, value, use.text)], CONTINUE);
-  });
+  return target(
+    name,
+    'ttl is set, or becomes unknown',
+    values(`${prefix}-set`, `${prefix}-dec`, `${prefix}-inc`),
+    (use) => {
+      const text = argument(use, `${prefix}-set`);
+      if (text === undefined)
+        return outcome([{ kind: 'unknown-field', field: 'ttl', text: use.text }], CONTINUE);
+      const value = parseNumber(text, 255);
+      if (value === undefined) return problem(`${quote(text)} is no number up to 255`);
+      return outcome([setField('ttl', 0n, value, use.text)], CONTINUE);
+    },
+  );
 }
 
 /** A NAT range as DNAT and SNAT take it. */
@@ -169,7 +198,14 @@ function parseNatRange(text: string, version: IpVersion): NatRange | undefined {
   let addressPart = text;
   let portPart: string | undefined;
   const bracket = text.lastIndexOf(']');
-  const colon = version === 4 ? text.indexOf(':') : bracket >= 0 ? text.indexOf(':', bracket) : /^:\d/.test(text) && !text.includes(':', 1) ? 0 : -1;
+  const colon =
+    version === 4
+      ? text.indexOf(':')
+      : bracket >= 0
+        ? text.indexOf(':', bracket)
+        : /^:\d/.test(text) && !text.includes(':', 1)
+          ? 0
+          : -1;
   if (colon >= 0) {
     addressPart = text.slice(0, colon);
     portPart = text.slice(colon + 1);
@@ -201,8 +237,24 @@ function parseNatPorts(text: string): Interval | undefined {
   return typeof lo === 'bigint' && typeof hi === 'bigint' && lo <= hi ? { lo, hi } : undefined;
 }
 
-function natVerdict(kind: Nat['kind'], version: IpVersion, range: NatRange, unknownTarget: boolean): Verdict {
-  return { kind: 'nat', nat: { kind, addresses: range.addresses, version, ports: range.ports, unknownTarget } };
+function natVerdict(
+  kind: Nat['kind'],
+  version: IpVersion,
+  range: NatRange,
+  unknownTarget: boolean,
+  portMoves: boolean = false,
+): Verdict {
+  return {
+    kind: 'nat',
+    nat: {
+      kind,
+      addresses: range.addresses,
+      version,
+      ports: range.ports,
+      unknownTarget,
+      ...(portMoves ? { portMoves } : {}),
+    },
+  };
 }
 
 const MANY = (range: Interval | undefined): boolean => range !== undefined && range.lo !== range.hi;
@@ -216,8 +268,13 @@ function convertNat(kind: 'dnat' | 'snat', to: string): TargetSpec['convert'] {
     for (const text of texts) {
       const range = parseNatRange(text, context.version);
       if (range === undefined && /[$`]|[A-Za-z].*\.[A-Za-z]/.test(text)) {
-        context.remark(`nat ${text}`, 'unresolved-reference', `the address ${quote(text)} cannot be resolved from an export; the packet may go anywhere`);
-        return outcome([], { kind: 'unknown', text: use.text });
+        context.remark(
+          `nat ${text}`,
+          'unresolved-reference',
+          `the address ${quote(text)} cannot be resolved from an export; the packet may go anywhere`,
+        );
+        const anywhere: NatRange = { addresses: undefined, ports: { lo: 0n, hi: 65535n }, shifted: false };
+        return outcome([], natVerdict(kind, context.version, anywhere, true, true));
       }
       if (range === undefined) return problem(`${quote(text)} is no address or port for NAT`);
       ranges.push(range);
@@ -225,13 +282,16 @@ function convertNat(kind: 'dnat' | 'snat', to: string): TargetSpec['convert'] {
     if (ranges.some((r) => (r.ports === undefined) !== (ranges[0]!.ports === undefined))) {
       return outcome([], { kind: 'unknown', text: use.text });
     }
-    const randomPort = (has(use, '--random') || has(use, '--random-fully')) && ranges.some((r) => MANY(r.ports));
-    // A port that moves by an offset or by chance inside the range is not what `Nat.ports` can say.
-    if (kind === 'dnat' && (randomPort || ranges.some((r) => r.shifted && MANY(r.ports)))) {
-      return outcome([], { kind: 'unknown', text: use.text });
-    }
-    const merged: NatRange = { addresses: hull(ranges.map((r) => r.addresses)), ports: hull(ranges.map((r) => r.ports)), shifted: false };
-    return outcome([], natVerdict(kind, context.version, merged, ranges.length > 1));
+    const randomPort =
+      (has(use, '--random') || has(use, '--random-fully')) && ranges.some((r) => MANY(r.ports));
+    // A port that moves by an offset or by chance inside the range is told as any port of the range.
+    const portMoves = randomPort || ranges.some((r) => r.shifted && MANY(r.ports));
+    const merged: NatRange = {
+      addresses: hull(ranges.map((r) => r.addresses)),
+      ports: hull(ranges.map((r) => r.ports)),
+      shifted: false,
+    };
+    return outcome([], natVerdict(kind, context.version, merged, ranges.length > 1, portMoves));
   };
 }
 
@@ -253,8 +313,11 @@ function convertOwnAddress(kind: 'redirect' | 'masquerade'): TargetSpec['convert
     const text = argument(use, '--to-ports');
     const ports = text === undefined ? undefined : parseNatPorts(text);
     if (text !== undefined && ports === undefined) return problem(`${quote(text)} is no port or port range`);
-    if (kind === 'redirect' && MANY(ports) && has(use, '--random')) return outcome([], { kind: 'unknown', text: use.text });
-    return outcome([], natVerdict(kind, context.version, { addresses: undefined, ports, shifted: false }, false));
+    const portMoves = MANY(ports) && (has(use, '--random') || has(use, '--random-fully'));
+    return outcome(
+      [],
+      natVerdict(kind, context.version, { addresses: undefined, ports, shifted: false }, false, portMoves),
+    );
   };
 }
 
@@ -269,18 +332,27 @@ function convertNetmap(use: TargetUse, context: RuleContext): Outcome | Problem 
   if (network === undefined) return problem('NETMAP needs --to with a network');
   const kind = context.chain === 'POSTROUTING' || context.chain === 'INPUT' ? 'snat' : 'dnat';
   const addresses = networkInterval(context.version, network);
-  return outcome([], natVerdict(kind, context.version, { addresses, ports: undefined, shifted: false }, true));
+  return outcome(
+    [],
+    natVerdict(kind, context.version, { addresses, ports: undefined, shifted: false }, true),
+  );
 }
 
 function convertSet(use: TargetUse): Outcome {
   // In canonical form: dynamicSetsOf reads it.
-  const text = ['-j SET', ...use.options.map((o) => [o.name, ...o.args.map((a) => printWord(a, false))].join(' '))].join(' ');
+  const text = [
+    '-j SET',
+    ...use.options.map((o) => [o.name, ...o.args.map((a) => printWord(a, false))].join(' ')),
+  ].join(' ');
   if (has(use, '--map-mark')) return outcome([{ kind: 'unknown-field', field: 'mark', text }], CONTINUE);
   return outcome([{ kind: 'no-effect', text }], CONTINUE);
 }
 
 function convertCt(use: TargetUse): Outcome {
-  return outcome([has(use, '--notrack') ? { kind: 'notrack', text: use.text } : { kind: 'no-effect', text: use.text }], CONTINUE);
+  return outcome(
+    [has(use, '--notrack') ? { kind: 'notrack', text: use.text } : { kind: 'no-effect', text: use.text }],
+    CONTINUE,
+  );
 }
 
 const NAT_SWITCHES = switches('--random', '--random-fully', '--persistent');
@@ -295,20 +367,55 @@ export const TARGETS: readonly TargetSpec[] = [
   verdictTarget('DROP', { kind: 'drop' }),
   verdictTarget('RETURN', { kind: 'return' }),
   target('REJECT', 'verdict reject', values('--reject-with'), (use, context) =>
-    outcome([], { kind: 'reject', with: argument(use, '--reject-with') ?? (context.version === 4 ? 'icmp-port-unreachable' : 'icmp6-port-unreachable') }),
+    outcome([], {
+      kind: 'reject',
+      with:
+        argument(use, '--reject-with') ??
+        (context.version === 4 ? 'icmp-port-unreachable' : 'icmp6-port-unreachable'),
+    }),
   ),
-  target('QUEUE', 'verdict queue', [], (use) => outcome([], { kind: 'queue', bypass: false, text: use.text })),
-  target('NFQUEUE', 'verdict queue', [...values('--queue-num', '--queue-balance'), ...switches('--queue-bypass', '--queue-cpu-fanout')], (use) =>
-    outcome([], { kind: 'queue', bypass: has(use, '--queue-bypass'), text: use.text }),
+  target('QUEUE', 'verdict queue', [], (use) =>
+    outcome([], { kind: 'queue', bypass: false, text: use.text }),
+  ),
+  target(
+    'NFQUEUE',
+    'verdict queue',
+    [...values('--queue-num', '--queue-balance'), ...switches('--queue-bypass', '--queue-cpu-fanout')],
+    (use) => outcome([], { kind: 'queue', bypass: has(use, '--queue-bypass'), text: use.text }),
   ),
 
-  target('DNAT', 'verdict nat', [option('--to-destination', 1, '+'), ...NAT_SWITCHES], convertNat('dnat', '--to-destination')),
-  target('SNAT', 'verdict nat', [option('--to-source', 1, '+'), ...NAT_SWITCHES], convertNat('snat', '--to-source')),
-  target('MASQUERADE', 'verdict nat', [...values('--to-ports'), ...NAT_SWITCHES], convertOwnAddress('masquerade')),
-  target('REDIRECT', 'verdict nat', [...values('--to-ports'), ...NAT_SWITCHES], convertOwnAddress('redirect')),
+  target(
+    'DNAT',
+    'verdict nat',
+    [option('--to-destination', 1, '+'), ...NAT_SWITCHES],
+    convertNat('dnat', '--to-destination'),
+  ),
+  target(
+    'SNAT',
+    'verdict nat',
+    [option('--to-source', 1, '+'), ...NAT_SWITCHES],
+    convertNat('snat', '--to-source'),
+  ),
+  target(
+    'MASQUERADE',
+    'verdict nat',
+    [...values('--to-ports'), ...NAT_SWITCHES],
+    convertOwnAddress('masquerade'),
+  ),
+  target(
+    'REDIRECT',
+    'verdict nat',
+    [...values('--to-ports'), ...NAT_SWITCHES],
+    convertOwnAddress('redirect'),
+  ),
   target('NETMAP', 'verdict nat, target unknown within the network', values('--to'), convertNetmap),
 
-  target('MARK', 'mark is set', MARK_OPTIONS.map((name) => option(name, 1)), convertMark),
+  target(
+    'MARK',
+    'mark is set',
+    MARK_OPTIONS.map((name) => option(name, 1)),
+    convertMark,
+  ),
   target(
     'CONNMARK',
     'ct-mark is set or copied',
@@ -319,23 +426,46 @@ export const TARGETS: readonly TargetSpec[] = [
     ],
     convertConnmark,
   ),
-  target('TOS', 'dscp and ecn are set', values('--set-tos', '--and-tos', '--or-tos', '--xor-tos'), convertTos),
+  target(
+    'TOS',
+    'dscp and ecn are set',
+    values('--set-tos', '--and-tos', '--or-tos', '--xor-tos'),
+    convertTos,
+  ),
   target('DSCP', 'dscp is set', values('--set-dscp', '--set-dscp-class'), convertDscp),
   target('ECN', 'TCP flags ECE and CWR are cleared', switches('--ecn-tcp-remove'), (use) =>
     outcome([setField('tcp-flags', 0x3fn, 0n, use.text)], CONTINUE),
   ),
   hopLimitTarget('TTL'),
   hopLimitTarget('HL'),
-  target('CT', 'notrack, else no effect on modelled fields', [
-    ...switches('--notrack'),
-    ...values('--helper', '--ctevents', '--expevents', '--zone', '--zone-orig', '--zone-reply', '--timeout'),
-  ], convertCt),
+  target(
+    'CT',
+    'notrack, else no effect on modelled fields',
+    [
+      ...switches('--notrack'),
+      ...values(
+        '--helper',
+        '--ctevents',
+        '--expevents',
+        '--zone',
+        '--zone-orig',
+        '--zone-reply',
+        '--timeout',
+      ),
+    ],
+    convertCt,
+  ),
   target('NOTRACK', 'notrack', [], (use) => outcome([{ kind: 'notrack', text: use.text }], CONTINUE)),
-  target('SET', 'makes its set dynamic', [
-    ...['--add-set', '--del-set', '--map-set'].map(setOption),
-    ...values('--timeout'),
-    ...switches('--exist', '--map-mark', '--map-prio', '--map-queue'),
-  ], convertSet),
+  target(
+    'SET',
+    'makes its set dynamic',
+    [
+      ...['--add-set', '--del-set', '--map-set'].map(setOption),
+      ...values('--timeout'),
+      ...switches('--exist', '--map-mark', '--map-prio', '--map-queue'),
+    ],
+    convertSet,
+  ),
 
   harmless('AUDIT', ...values('--type')),
   harmless('CHECKSUM', ...switches('--checksum-fill')),
@@ -344,8 +474,21 @@ export const TARGETS: readonly TargetSpec[] = [
   harmless('FLOWOFFLOAD', ...switches('--hw')),
   harmless('IDLETIMER', ...values('--timeout', '--label'), ...switches('--alarm')),
   harmless('LED', ...values('--led-trigger-id', '--led-delay'), ...switches('--led-always-blink')),
-  harmless('LOG', ...values('--log-level', '--log-prefix'), ...switches('--log-tcp-sequence', '--log-tcp-options', '--log-ip-options', '--log-uid', '--log-macdecode')),
-  harmless('NFLOG', ...values('--nflog-group', '--nflog-prefix', '--nflog-range', '--nflog-size', '--nflog-threshold')),
+  harmless(
+    'LOG',
+    ...values('--log-level', '--log-prefix'),
+    ...switches(
+      '--log-tcp-sequence',
+      '--log-tcp-options',
+      '--log-ip-options',
+      '--log-uid',
+      '--log-macdecode',
+    ),
+  ),
+  harmless(
+    'NFLOG',
+    ...values('--nflog-group', '--nflog-prefix', '--nflog-range', '--nflog-size', '--nflog-threshold'),
+  ),
   harmless('RATEEST', ...values('--rateest-name', '--rateest-interval', '--rateest-ewmalog')),
   harmless('SECMARK', ...values('--selctx')),
   harmless('TCPMSS', ...values('--set-mss'), ...switches('--clamp-mss-to-pmtu')),
@@ -353,14 +496,30 @@ export const TARGETS: readonly TargetSpec[] = [
   harmless('TEE', ...values('--gateway', '--oif')),
   harmless('TRACE'),
   harmless('ULOG', ...values('--ulog-nlgroup', '--ulog-prefix', '--ulog-cprange', '--ulog-qthreshold')),
-  blurring('HMARK', 'mark', ...values(
-    '--hmark-tuple', '--hmark-mod', '--hmark-offset', '--hmark-src-prefix', '--hmark-dst-prefix', '--hmark-sport-mask',
-    '--hmark-dport-mask', '--hmark-spi-mask', '--hmark-proto-mask', '--hmark-rnd',
-  )),
+  blurring(
+    'HMARK',
+    'mark',
+    ...values(
+      '--hmark-tuple',
+      '--hmark-mod',
+      '--hmark-offset',
+      '--hmark-src-prefix',
+      '--hmark-dst-prefix',
+      '--hmark-sport-mask',
+      '--hmark-dport-mask',
+      '--hmark-spi-mask',
+      '--hmark-proto-mask',
+      '--hmark-rnd',
+    ),
+  ),
   blurring('DNPT', 'daddr', ...values('--src-pfx', '--dst-pfx')),
   blurring('SNPT', 'saddr', ...values('--src-pfx', '--dst-pfx')),
 
-  undecided('CLUSTERIP', ...switches('--new'), ...values('--hashmode', '--clustermac', '--total-nodes', '--local-node', '--hash-init')),
+  undecided(
+    'CLUSTERIP',
+    ...switches('--new'),
+    ...values('--hashmode', '--clustermac', '--total-nodes', '--local-node', '--hash-init'),
+  ),
   undecided('MIRROR'),
   undecided('SAME', option('--to', 1, '+'), ...switches('--nodst', '--random')),
   undecided('SYNPROXY', ...values('--mss', '--wscale'), ...switches('--sack-perm', '--timestamp', '--ecn')),

@@ -1,9 +1,19 @@
 import { ALWAYS, type Condition, CT_STATE, type Match, NEVER, negateIf } from '../../model/index.ts';
 import { PROTOCOLS_WITH_PORTS, single } from '../../net/index.ts';
-import { addressConverter, both, canonicalText, CONNECTED, deterministic, fieldIn, fieldIs, portConverter, protocolConverter } from './conditions.ts';
 import { quote } from '../diagnostic-log.ts';
-import { type ModuleUse, type OptionUse, type Problem, problem, type RuleContext } from './spec.ts';
 import { printWord } from '../words.ts';
+import {
+  addressConverter,
+  both,
+  CONNECTED,
+  canonicalText,
+  deterministic,
+  fieldIn,
+  fieldIs,
+  portConverter,
+  protocolConverter,
+} from './conditions.ts';
+import { type ModuleUse, type OptionUse, type Problem, problem, type RuleContext } from './spec.ts';
 
 /** The text of one option of a module as its author wrote it. */
 export function matchText(use: ModuleUse, optionUse: OptionUse): string {
@@ -32,7 +42,18 @@ export function opaqueMatch(use: ModuleUse, nature: 'deterministic' | 'varying')
 
 /** Types `-m addrtype` knows. Source: iptables-extensions(8), addrtype. */
 const ADDRESS_TYPES = [
-  'UNSPEC', 'UNICAST', 'LOCAL', 'BROADCAST', 'ANYCAST', 'MULTICAST', 'BLACKHOLE', 'UNREACHABLE', 'PROHIBIT', 'THROW', 'NAT', 'XRESOLVE',
+  'UNSPEC',
+  'UNICAST',
+  'LOCAL',
+  'BROADCAST',
+  'ANYCAST',
+  'MULTICAST',
+  'BLACKHOLE',
+  'UNREACHABLE',
+  'PROHIBIT',
+  'THROW',
+  'NAT',
+  'XRESOLVE',
 ] as const;
 
 /** `-m addrtype`: its `--limit-iface-*` options bear on all types of the same use. */
@@ -44,14 +65,24 @@ export function addressTypeMatches(use: ModuleUse): readonly Match[] | Problem {
     const types: string[] = [];
     for (const word of o.args[0]!.split(',')) {
       const wanted = word.trim().toUpperCase();
-      const type = wanted === '' ? undefined : ADDRESS_TYPES.find((candidate) => candidate.startsWith(wanted));
+      const type =
+        wanted === '' ? undefined : ADDRESS_TYPES.find((candidate) => candidate.startsWith(wanted));
       if (type === undefined) return problem(`${quote(word)} is no address type`);
       types.push(type);
     }
     const text = [`-m addrtype ${o.name} ${types.join(',')}`, ...limits.map((l) => l.name)].join(' ');
     const field = o.name === '--src-type' ? 'saddr' : 'daddr';
-    const condition: Condition = { kind: 'address-type', field, types, limitedToInterface: limits.length > 0, text };
-    matches.push({ text: moduleText({ ...use, options: [o, ...limits] }), condition: negateIf(o.negated, condition) });
+    const condition: Condition = {
+      kind: 'address-type',
+      field,
+      types,
+      limitedToInterface: limits.length > 0,
+      text,
+    };
+    matches.push({
+      text: moduleText({ ...use, options: [o, ...limits] }),
+      condition: negateIf(o.negated, condition),
+    });
   }
   return matches.length > 0 ? matches : problem('addrtype needs --src-type or --dst-type');
 }
@@ -104,7 +135,8 @@ function conntrackCondition(use: OptionUse, context: RuleContext): Condition | P
 }
 
 function original(condition: Condition | Problem, text: string): Condition | Problem {
-  if (condition.kind === 'field' || condition.kind === 'address') return { kind: 'original', of: condition, text };
+  if (condition.kind === 'field' || condition.kind === 'address')
+    return { kind: 'original', of: condition, text };
   return condition;
 }
 
@@ -142,7 +174,10 @@ export function connmarkMatches(use: ModuleUse, context: RuleContext): readonly 
  * only `lo` can be told from its name.
  */
 export function macMatches(use: ModuleUse, context: RuleContext): readonly Match[] | Problem {
-  const notLoopback: Condition = { kind: 'not', of: { kind: 'interface', field: 'iif', name: 'lo', prefix: false } };
+  const notLoopback: Condition = {
+    kind: 'not',
+    of: { kind: 'interface', field: 'iif', name: 'lo', prefix: false },
+  };
   return eachOption(use, context, (condition, o) => both(notLoopback, negateIf(o.negated, condition)));
 }
 
@@ -164,7 +199,11 @@ function eachOption(
 export function multiportMatches(use: ModuleUse, context: RuleContext): readonly Match[] | Problem {
   const known = context.protocol !== undefined && PROTOCOLS_WITH_PORTS.includes(context.protocol);
   if (!known) {
-    context.remark('multiport protocol', 'note', 'multiport without a protocol that has ports is refused by iptables; it is read as "any protocol with ports"');
+    context.remark(
+      'multiport protocol',
+      'note',
+      'multiport without a protocol that has ports is refused by iptables; it is read as "any protocol with ports"',
+    );
   }
   const within = known ? ALWAYS : fieldIn('protocol', PROTOCOLS_WITH_PORTS.map(single));
   return eachOption(use, context, (condition, o) => both(within, negateIf(o.negated, condition)));
@@ -174,7 +213,11 @@ export function multiportMatches(use: ModuleUse, context: RuleContext): readonly
  * `-m rpfilter`: whether a route leads back is not in any export. Assumed passed (design.md, 3), said once per file.
  */
 export function rpfilterMatches(use: ModuleUse, context: RuleContext): readonly Match[] {
-  context.remark('rpfilter', 'note', 'assumed: every packet passes the reverse path filter, since routes are not part of an export');
+  context.remark(
+    'rpfilter',
+    'note',
+    'assumed: every packet passes the reverse path filter, since routes are not part of an export',
+  );
   const inverted = use.options.some((o) => o.name === '--invert');
   return [{ text: moduleText(use), condition: inverted ? NEVER : ALWAYS }];
 }

@@ -1,8 +1,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import type { ParseResult } from '../../../src/model/index.ts';
 import { parseIpsetSave } from '../../../src/parse/ipset-save/index.ts';
 import { parseIptablesSave } from '../../../src/parse/iptables-save/index.ts';
-import type { ParseResult } from '../../../src/model/index.ts';
 
 /** Real exports that are not part of the repository; they may lie beside it. */
 const CORPUS = new URL('../../../../shared/corpus/', import.meta.url);
@@ -17,7 +17,10 @@ interface Case {
 function casesOf(folder: string): readonly Case[] {
   const url = new URL(`${folder}/`, CORPUS);
   if (!present || !existsSync(url)) return [];
-  return readdirSync(url).map((name) => ({ name: `${folder}/${name}`, text: readFileSync(new URL(encodeURIComponent(name), url), 'utf8') }));
+  return readdirSync(url).map((name) => ({
+    name: `${folder}/${name}`,
+    text: readFileSync(new URL(encodeURIComponent(name), url), 'utf8'),
+  }));
 }
 
 /** Lines that neither became a model object nor are spoken of. */
@@ -41,16 +44,26 @@ function lostLines(text: string, result: ParseResult, ignored: RegExp): readonly
   const leftOut = leftOutRanges(result);
   return text.split('\n').flatMap((line, i) => {
     const number = i + 1;
-    if (seen.has(number) || ignored.test(line) || leftOut.some(([from, to]) => number >= from && number <= to)) return [];
+    if (
+      seen.has(number) ||
+      ignored.test(line) ||
+      leftOut.some(([from, to]) => number >= from && number <= to)
+    )
+      return [];
     return [`${number}: ${line}`];
   });
 }
 
 /** A table that is left out is spoken of once, at its first line: what follows until the next thing seen belongs to it. */
 function leftOutRanges(result: ParseResult): readonly (readonly [number, number])[] {
-  const starts = result.diagnostics.filter((d) => /left out|counted once/.test(d.detail)).map((d) => d.origin.line);
+  const starts = result.diagnostics
+    .filter((d) => /left out|counted once/.test(d.detail))
+    .map((d) => d.origin.line);
   const others = [...result.ruleset.tables.map((t) => t.origin.line), ...starts].sort((a, b) => a - b);
-  return starts.map((start) => [start, (others.find((line) => line > start) ?? Number.POSITIVE_INFINITY) - 1]);
+  return starts.map((start) => [
+    start,
+    (others.find((line) => line > start) ?? Number.POSITIVE_INFINITY) - 1,
+  ]);
 }
 
 const IPTABLES = ['iptables-save', 'ip6tables-save', 'iptables-S', 'iptables-in-text'].flatMap(casesOf);
@@ -68,7 +81,9 @@ describe.skipIf(!present)('real exports of iptables', () => {
   });
 
   it('prints what of it is not known', () => {
-    console.log(`corpus: ${IPTABLES.length} files; unknown options and modules: ${unknown.size === 0 ? 'none' : [...unknown].map(([k, n]) => `${k} in ${n} files`).join(', ')}`);
+    console.log(
+      `corpus: ${IPTABLES.length} files; unknown options and modules: ${unknown.size === 0 ? 'none' : [...unknown].map(([k, n]) => `${k} in ${n} files`).join(', ')}`,
+    );
     expect(unknown.size).toBeLessThan(10);
   });
 });
