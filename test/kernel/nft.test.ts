@@ -1,0 +1,222 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, describe, expect, it } from 'vitest';
+import { evaluatePacket, prepareRuleset } from '../../src/evaluate/index.ts';
+import type { Packet } from '../../src/model/index.ts';
+import { formatAddress } from '../../src/net/index.ts';
+import { readHostExports } from '../../src/parse/index.ts';
+import { decodePacketObject, traceHost } from '../../src/trace/index.ts';
+import type { NwauditAnswer } from './ask-nwaudit.ts';
+import { addTally, compare, EMPTY_TALLY, tallyLine } from './compare.ts';
+import { skipsKernelTests } from './environment.ts';
+import { readFixtures } from './fixtures.ts';
+import { generateNft } from './generate-nft.ts';
+import { type AimOptions, aimPackets, firstPacketState } from './packets.ts';
+import { createRandom } from './random.ts';
+import { runKernelCase } from './run-kernel-case.ts';
+import { protocolOf, type TracePacket } from './trace-packet.ts';
+
+/** Values for fields that the aimed packets do not vary by themselves. */
+interface Variation {
+  readonly tcp_flags?: readonly (readonly string[])[];
+  readonly dscp?: readonly number[];
+  readonly ttl?: readonly number[];
+  readonly length?: readonly number[];
+  readonly smac?: readonly string[];
+  readonly pkttype?: readonly ('unicast' | 'broadcast' | 'multicast')[];
+}
+
+interface NftFixture {
+  readonly name: string;
+  readonly nft: string;
+  readonly options: AimOptions & { readonly vary?: Variation };
+}
+
+const ROOT = fileURLToPath(new URL('../../fixtures/kernel/nft/', import.meta.url));
+const PACKETS = 240;
+
+/** Rule sets below `fixtures/kernel/nft`: `ruleset.nft`, and `options.json` with the fields of `AimOptions` and `vary`. */
+function readNftFixtures(): NftFixture[] {
+  return readdirSync(ROOT)
+    .sort()
+    .map((name) => {
+      const options = join(ROOT, name, 'options.json');
+      return {
+        name,
+        nft: readFileSync(join(ROOT, name, 'ruleset.nft'), 'utf8'),
+        // The file is ours; an option that does not exist has no effect and shows in review.
+        options: existsSync(options)
+          ? (JSON.parse(readFileSync(options, 'utf8')) as NftFixture['options'])
+          : {},
+      };
+    });
+}
+
+/** The packets with some of the fields taken from `vary`. */
+function varied(packets: readonly TracePacket[], vary: Variation): TracePacket[] {
+  const random = createRandom(7);
+  return packets.map((packet) => {
+    const proto = protocolOf(packet);
+    const version = packet.saddr.includes(':') ? 6 : 4;
+    const out: { -readonly [K in keyof TracePacket]: TracePacket[K] } = { ...packet };
+    if (vary.dscp !== undefined) out.dscp = random.pick(vary.dscp);
+    if (vary.ttl !== undefined) out.ttl = Math.max(packet.hook === 'forward' ? 2 : 1, random.pick(vary.ttl));
+    if (vary.length !== undefined) out.length = Math.max(150, random.pick(vary.length));
+    if (vary.length !== undefined && proto === 17)
+      out.length = Math.max(version === 4 ? 28 : 48, random.pick(vary.length));
+    if (vary.smac !== undefined && packet.hook !== 'output') out.smac = random.pick(vary.smac);
+    if (vary.pkttype !== undefined && packet.hook === 'input') out.pkttype = random.pick(vary.pkttype);
+    if (
+      vary.tcp_flags !== undefined &&
+      proto === 6 &&
+      ['new', 'invalid'].includes(packet.ct_state ?? 'new')
+    ) {
+      out.tcp_flags = random.pick(vary.tcp_flags);
+      out.ct_state = firstPacketState(out, proto, version);
+    }
+    return out;
+  });
+}
+
+/** nwaudit's answers from the JSON alone. */
+function askAboutJson(json: string, packets: readonly TracePacket[]): NwauditAnswer[] {
+  const { ruleset, diagnostics } = readHostExports([
+    { path: 'host/ruleset.json', bytes: new TextEncoder().encode(json) },
+  ]);
+  const unread = diagnostics.filter((d) => d.incomplete);
+  if (unread.length > 0) throw new Error(`export not read whole: ${unread.map((d) => d.detail).join('; ')}`);
+  const prepared = prepareRuleset(ruleset);
+  const asked = packets.map(toPacket);
+  return traceHost(ruleset, asked).map((answer, index) => {
+    const packet = asked[index]!;
+    const { daddr, dport } = answer.delivered;
+    return {
+      verdict: answer.verdict,
+      mayReject: evaluatePacket(prepared, packet).possible.reject,
+      daddr: daddr === undefined ? undefined : formatAddress(packet.version, daddr),
+      dport,
+      path: answer.path.map(
+        (s) => `${s.family} ${s.table} ${s.chain}: ${s.rule ?? 'policy'} => ${s.verdict}`,
+      ),
+      unknown: answer.unknown,
+    };
+  });
+}
+
+function toPacket(packet: TracePacket): Packet {
+  const decoded = decodePacketObject({ ...packet, proto: protocolOf(packet) });
+  if (decoded.packet === undefined)
+    throw new Error(`trace refuses ${JSON.stringify(packet)}: ${decoded.problems.join('; ')}`);
+  return decoded.packet;
+}
+
+/** Rule sets about what no export decides: there, unknown answers are right. */
+const MOSTLY_UNKNOWN: ReadonlySet<string> = new Set([
+  'limits',
+  'ct-status-dnat',
+  'timeouts',
+  'set-updates',
+  'th-without-protocol',
+  'ct-direction-and-original',
+  'snat-and-masquerade',
+  'output',
+  'fib-local',
+]);
+
+const skipped = skipsKernelTests();
+
+describe.skipIf(skipped)(
+  'nft rule sets get the verdicts that the kernel gives, through the JSON that nft prints',
+  () => {
+    const total = { ...EMPTY_TALLY };
+    afterAll(() => process.stdout.write(`nft, hand-written: ${tallyLine(total)}\n`));
+
+    it.concurrent.each(readNftFixtures())('$name', async ({ name, nft, options }) => {
+      const packets = varied(aimPackets({ nft }, options, PACKETS, 1), options.vary ?? {});
+      const kernel = await runKernelCase({ load: { nft }, packets, interfaces: options.interfaces ?? [] });
+      if (kernel.kind === 'load-refused') throw new Error(`nft refuses the rule set: ${kernel.detail}`);
+      const answers = askAboutJson(kernel.exports['nft-json'], packets);
+      const { tally, reports } = compare({ nft }, packets, kernel.outcomes, answers);
+      addTally(total, tally);
+      if (reports.length > 0) throw new Error(reports.join('\n'));
+      expect(tally.untestable).toBeLessThan(tally.packets / 4);
+      if (!MOSTLY_UNKNOWN.has(name)) expect(tally.unknown).toBe(0);
+    });
+  },
+);
+
+/** Longer runs name their seeds: `NWAUDIT_KERNEL_SEEDS=1000-1999`. */
+const [FIRST_SEED = 1, LAST_SEED = 20] =
+  (process.env.NWAUDIT_KERNEL_SEEDS ?? '').match(/\d+/g)?.map(Number) ?? [];
+const PACKETS_PER_GENERATED = 120;
+
+/** The rule set without the lines that nft complains about: random matches may contradict each other. */
+function withoutRefused(nft: string, detail: string): string {
+  const lines = new Set([...detail.matchAll(/stdin:(\d+):/g)].map((found) => Number(found[1])));
+  return nft
+    .split('\n')
+    .filter((_, index) => !lines.has(index + 1))
+    .join('\n');
+}
+
+describe.skipIf(skipped)('random nft rule sets get the verdicts that the kernel gives', () => {
+  const total = { ...EMPTY_TALLY };
+  let refused = 0;
+  afterAll(() =>
+    process.stdout.write(`nft, generated: ${tallyLine(total)}, rule sets that nft refuses ${refused}\n`),
+  );
+
+  const seeds = Array.from({ length: LAST_SEED - FIRST_SEED + 1 }, (_, index) => FIRST_SEED + index);
+  it.concurrent.each(seeds)('seed %i', async (seed) => {
+    const generated = generateNft(seed);
+    const { options } = generated;
+    let nft = generated.nft;
+    let packets = aimPackets({ nft }, options, PACKETS_PER_GENERATED, seed);
+    let kernel = await runKernelCase({ load: { nft }, packets, interfaces: options.interfaces ?? [] });
+    for (let attempt = 0; kernel.kind === 'load-refused' && attempt < 5; attempt++) {
+      nft = withoutRefused(nft, kernel.detail);
+      packets = aimPackets({ nft }, options, PACKETS_PER_GENERATED, seed);
+      kernel = await runKernelCase({ load: { nft }, packets, interfaces: options.interfaces ?? [] });
+    }
+    if (kernel.kind === 'load-refused') {
+      refused++;
+      return;
+    }
+    const answers = askAboutJson(kernel.exports['nft-json'], packets);
+    const { tally, reports } = compare({ nft }, packets, kernel.outcomes, answers);
+    addTally(total, tally);
+    if (reports.length > 0) throw new Error(reports.join('\n'));
+  });
+});
+
+describe.skipIf(skipped)(
+  'iptables-nft rule sets read from the JSON of nft get no verdict that the kernel does not give',
+  () => {
+    const total = { ...EMPTY_TALLY };
+    afterAll(() => process.stdout.write(`iptables-nft through nft JSON: ${tallyLine(total)}\n`));
+
+    // iptables-legacy is not seen by nft.
+    it.concurrent.each(readFixtures('iptables').filter(({ rules }) => rules.legacy !== true))(
+      '$name',
+      async ({ rules, options, packets }) => {
+        const sent = [...packets, ...aimPackets(rules, options, PACKETS_PER_GENERATED, 3)];
+        const kernel = await runKernelCase({
+          load: rules,
+          packets: sent,
+          interfaces: options.interfaces ?? [],
+        });
+        if (kernel.kind === 'load-refused')
+          throw new Error(`the tools refuse the rule set: ${kernel.detail}`);
+        const { tally, reports } = compare(
+          rules,
+          sent,
+          kernel.outcomes,
+          askAboutJson(kernel.exports['nft-json'], sent),
+        );
+        addTally(total, tally);
+        if (reports.length > 0) throw new Error(reports.join('\n'));
+      },
+    );
+  },
+);
