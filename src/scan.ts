@@ -2,7 +2,14 @@
  * The pipeline: texts in, report out. Also the library entry. Reads no file, clock or environment: everything it goes by
  * stands in its arguments.
  */
-import { checkHost, checkRun, createEstate, type Estate, HostContext, type HostInput } from './check/index.ts';
+import {
+  checkHost,
+  checkRun,
+  createEstate,
+  type Estate,
+  HostContext,
+  type HostInput,
+} from './check/index.ts';
 import {
   applyWaivers,
   compareFindings,
@@ -17,8 +24,8 @@ import {
 } from './finding/index.ts';
 import { assignFilesToHosts, type Inventory, type ResolvedHost, resolveHosts } from './inventory/index.ts';
 import { EMPTY_RULESET, type ParseDiagnostic, type Ruleset } from './model/index.ts';
-import { readHostExports, type ReadExport } from './parse/index.ts';
 import { PacketSetBudgetError } from './packet-set/index.ts';
+import { type HostExports, type ReadExport, readHostExports } from './parse/index.ts';
 import { type CheckDefinition, highestSeverityOf, type Profile } from './rulepack/index.ts';
 
 /** One file as the caller read it. */
@@ -110,7 +117,10 @@ function groupByHost(
 /** `resolveHosts` may join a short name with the fully qualified one of the configuration. */
 function hostNamed(hosts: readonly ResolvedHost[], name: string): ResolvedHost | undefined {
   const short = name.toLowerCase().split('.')[0];
-  return hosts.find((h) => h.name.toLowerCase() === name.toLowerCase()) ?? hosts.find((h) => h.name.toLowerCase().split('.')[0] === short);
+  return (
+    hosts.find((h) => h.name.toLowerCase() === name.toLowerCase()) ??
+    hosts.find((h) => h.name.toLowerCase().split('.')[0] === short)
+  );
 }
 
 function auditHost(
@@ -120,9 +130,9 @@ function auditHost(
   files: readonly ScanInput[],
   options: ScanOptions,
 ): void {
-  const read = readHostExports(files);
-  run.inputs.push(...read.exports.map((e) => toReportInput(e, host)));
-  run.diagnostics.push(...read.diagnostics);
+  const read = withNothingSaid(host, readHostExports(files));
+  for (const e of read.exports) run.inputs.push(toReportInput(e, host));
+  for (const d of read.diagnostics) run.diagnostics.push(d);
   const input: HostInput = {
     host,
     ruleset: read.ruleset,
@@ -130,9 +140,23 @@ function auditHost(
     diagnostics: read.diagnostics,
   };
   const outcome = judge(input, estate, options);
-  run.findings.push(...outcome.findings);
-  run.diagnostics.push(...outcome.diagnostics);
+  for (const f of outcome.findings) run.findings.push(f);
+  for (const d of outcome.diagnostics) run.diagnostics.push(d);
   run.hosts.push(toReportHost(input, outcome.refusal));
+}
+
+/** Files without a single table are no all-clear: says so, unless something about them is said already. */
+function withNothingSaid(host: ResolvedHost, read: HostExports): HostExports {
+  const [first] = read.exports;
+  if (first === undefined || read.ruleset.tables.length > 0 || read.diagnostics.some((d) => d.incomplete))
+    return read;
+  const origin = { file: first.file, line: 1, column: 1, endLine: 1, endColumn: 1, path: null };
+  const detail = `there are no firewall rules among the files of ${host.name}; add the output of iptables-save and ip6tables-save`;
+  return {
+    ...read,
+    exports: read.exports.map((e) => (e === first ? { ...e, whole: false } : e)),
+    diagnostics: [...read.diagnostics, { kind: 'unsupported', incomplete: true, origin, detail }],
+  };
 }
 
 interface HostOutcome {
@@ -156,7 +180,10 @@ function judge(input: HostInput, estate: Estate, options: ScanOptions): HostOutc
     const diagnostic: ParseDiagnostic = { kind: 'unsupported', incomplete: true, origin, detail };
     const onlyUnread = options.checks.filter((c) => c.evaluate === 'unread-input');
     const findings = checkHost(
-      new HostContext({ ...input, ruleset: EMPTY_RULESET, diagnostics: [...input.diagnostics, diagnostic] }, estate),
+      new HostContext(
+        { ...input, ruleset: EMPTY_RULESET, diagnostics: [...input.diagnostics, diagnostic] },
+        estate,
+      ),
       onlyUnread,
     );
     return { findings, diagnostics: [diagnostic], refusal: detail };
@@ -164,7 +191,13 @@ function judge(input: HostInput, estate: Estate, options: ScanOptions): HostOutc
 }
 
 function toReportInput(read: ReadExport, host: ResolvedHost): ReportInput {
-  return { file: read.file, format: read.format, host: host.name, whole: read.whole, rules: countRules(read.ruleset) };
+  return {
+    file: read.file,
+    format: read.format,
+    host: host.name,
+    whole: read.whole,
+    rules: countRules(read.ruleset),
+  };
 }
 
 function countRules(ruleset: Ruleset): number {
@@ -179,7 +212,9 @@ function toReportHost(input: HostInput, refusal: string | undefined): ReportHost
   const { host } = input;
   const assumptions: string[] = [];
   if (host.roleSource === 'name') {
-    assumptions.push(`its role (${host.roles.join(', ')}) is guessed from its name; say it in nwaudit.yaml to be sure`);
+    assumptions.push(
+      `its role (${host.roles.join(', ')}) is guessed from its name; say it in nwaudit.yaml to be sure`,
+    );
   }
   for (const diagnostic of input.diagnostics) {
     if (diagnostic.kind === 'note' && /assum/.test(diagnostic.detail)) assumptions.push(diagnostic.detail);
@@ -211,19 +246,25 @@ function addRunHints(run: RunState, estate: Estate): void {
       'No nwaudit.yaml was found. Run `nwaudit init` on these exports: it writes a first one with the hosts and addresses it sees.',
     );
   }
-  const guessed = hosts.filter((h) => h.hasExport && h.addresses.length === 0 && h.roles.length > 0).map((h) => h.name);
+  const guessed = hosts
+    .filter((h) => h.hasExport && h.addresses.length === 0 && h.roles.length > 0)
+    .map((h) => h.name);
   if (guessed.length > 0) {
     run.hints.add(
       `The addresses of ${listNames(guessed)} are not declared: whether a rule names the right peer cannot be judged. Write: hosts: { ${guessed[0]}: { role: ${hosts.find((h) => h.name === guessed[0])?.roles[0]}, addresses: [ADDRESS] } }`,
     );
   }
   if ((inventory?.adminNetworks.length ?? 0) === 0) {
-    run.hints.add('No admin_networks are declared: access to admin ports is judged only where it is open to anybody.');
+    run.hints.add(
+      'No admin_networks are declared: access to admin ports is judged only where it is open to anybody.',
+    );
   }
 }
 
 function listNames(names: readonly string[]): string {
-  return names.length <= 5 ? names.join(', ') : `${names.slice(0, 4).join(', ')} and ${names.length - 4} more`;
+  return names.length <= 5
+    ? names.join(', ')
+    : `${names.slice(0, 4).join(', ')} and ${names.length - 4} more`;
 }
 
 function assemble(run: RunState, estate: Estate, options: ScanOptions): Report {

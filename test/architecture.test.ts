@@ -1,37 +1,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { expect, test } from 'vitest';
-
-/**
- * Which folder of src/ may import which (docs/architecture.md). A file directly in src/ is a folder of its own here. The
- * sentence is what a violation prints.
- */
-const TABLE: Readonly<Record<string, { may: readonly string[]; because: string }>> = {
-  net: { may: [], because: 'net/ is plain values and imports nothing' },
-  model: { may: ['net'], because: 'model/ is what exports say; it knows numbers and nothing of analysis' },
-  'packet-set': { may: ['net'], because: 'packet-set/ does not know what a rule is' },
-  parse: { may: ['net', 'model'], because: 'parse/ turns text into the model and does not know what a packet set is' },
-  semantics: { may: ['net', 'model', 'packet-set'], because: 'rules and packet sets meet in semantics/' },
-  evaluate: { may: ['net', 'model'], because: 'evaluate/ is the oracle of semantics/ and shares no code with it' },
-  inventory: { may: ['net'], because: 'inventory/ is what people declare, whatever the exports say' },
-  finding: { may: ['model'], because: 'finding/ is plain data about places in exports' },
-  rulepack: { may: ['net', 'model', 'finding'], because: 'rulepack/ is checks and profiles as data' },
-  check: {
-    may: ['net', 'model', 'packet-set', 'semantics', 'inventory', 'finding', 'rulepack'],
-    because: 'check/ gets models, never texts: parsers are out of its sight',
-  },
-  trace: { may: ['net', 'model', 'packet-set', 'semantics', 'evaluate'], because: 'trace/ asks both evaluators one packet at a time' },
-  init: { may: ['net', 'model', 'parse', 'inventory'], because: 'init/ suggests an inventory from what parsers read' },
-  report: { may: ['finding', 'model'], because: 'report/ sees a report and nothing of how it came about' },
-  scan: {
-    may: ['net', 'model', 'packet-set', 'parse', 'semantics', 'inventory', 'finding', 'rulepack', 'check'],
-    because: 'scan.ts is the pipeline up to the report, without its formats',
-  },
-  cli: {
-    may: ['net', 'model', 'parse', 'evaluate', 'semantics', 'inventory', 'finding', 'rulepack', 'report', 'scan', 'trace', 'init'],
-    because: 'cli/ uses the entry points of the parts, never their insides',
-  },
-};
+import { ARCHITECTURE_TABLE as TABLE } from './architecture-table.ts';
 
 const SRC = resolve(import.meta.dirname, '../src');
 
@@ -48,9 +18,9 @@ function areaOf(path: string): string {
 
 function importsOf(path: string): string[] {
   const text = readFileSync(path, 'utf8');
-  return [...text.matchAll(/(?:^|\n)\s*(?:import|export)\b[^;'"]*?from\s+'([^']+)'|\bimport\(\s*'([^']+)'\s*\)/g)].map(
-    (m) => m[1] ?? m[2]!,
-  );
+  return [
+    ...text.matchAll(/(?:^|\n)\s*(?:import|export)\b[^;'"]*?from\s+'([^']+)'|\bimport\(\s*'([^']+)'\s*\)/g),
+  ].map((m) => m[1] ?? m[2]!);
 }
 
 const files = sourceFiles(SRC);
@@ -83,7 +53,12 @@ test('a folder uses other folders through their index only', () => {
       const target = areaOf(path);
       const inside = relative(join(SRC, target), path);
       if (inside.startsWith('..')) continue; // a file directly in src/
-      if (target !== area && inside !== '' && inside.includes('.ts') && !/(^|\/)(index|parse|parse-inventory)\.ts$/.test(inside)) {
+      if (
+        target !== area &&
+        inside !== '' &&
+        inside.includes('.ts') &&
+        !/(^|\/)(index|parse|parse-inventory)\.ts$/.test(inside)
+      ) {
         violations.push(`${relative(SRC, file)} reaches into ${target}/${inside}`);
       }
     }
@@ -96,7 +71,11 @@ test('files, process and console are touched in cli only', () => {
   for (const file of files) {
     if (areaOf(file) === 'cli') continue;
     const text = readFileSync(file, 'utf8').replace(/\/\*[\s\S]*?\*\/|\/\/[^\n]*/g, '');
-    for (const word of [/\bnode:(fs|child_process|net|http|https|dgram|os)\b/, /\bprocess\./, /\bconsole\./]) {
+    for (const word of [
+      /\bnode:(fs|child_process|net|http|https|dgram|os)\b/,
+      /\bprocess\./,
+      /\bconsole\./,
+    ]) {
       if (word.test(text)) violations.push(`${relative(SRC, file)} uses ${word.source}`);
     }
   }
@@ -116,4 +95,24 @@ test('parsers do not import each other', () => {
         .map((parts) => `${own.join('/')} imports ${parts.join('/')}`);
     });
   expect(violations).toEqual([]);
+});
+
+test('the table in docs/architecture.md says what the code is held to', () => {
+  const text = readFileSync(resolve(SRC, '../docs/architecture.md'), 'utf8');
+  const documented = [...text.matchAll(/^\| `([a-z-]+)(?:\/|\.ts)` \| [^|]+ \| ([^|]+) \|$/gm)].map(
+    ([, area = '', may = '']) => [area, may === 'nothing' ? [] : may.split(', ')],
+  );
+  expect(documented).toEqual(Object.entries(TABLE).map(([area, { may }]) => [area, may]));
+});
+
+test('docs/architecture.md gives a reason for every runtime dependency and names no other', () => {
+  const text = readFileSync(resolve(SRC, '../docs/architecture.md'), 'utf8');
+  // Ours, and read by npm in this shape.
+  const { dependencies } = JSON.parse(readFileSync(resolve(SRC, '../package.json'), 'utf8')) as {
+    dependencies: Record<string, string>;
+  };
+  const documented = [...text.matchAll(/^\| `([a-z0-9@/-]+)` \|(?: [^|]+ \|){4}$/gm)].map(
+    (match) => match[1],
+  );
+  expect(documented.sort()).toEqual(Object.keys(dependencies).sort());
 });

@@ -2,8 +2,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Report } from '../src/finding/index.ts';
 import { decodeInventoryData, type Inventory, parseInventory } from '../src/inventory/index.ts';
-import { parseCheck, parseProfile } from '../src/rulepack/parse.ts';
 import type { CheckDefinition, Decoded, Profile } from '../src/rulepack/index.ts';
+import { parseCheck, parseProfile } from '../src/rulepack/parse.ts';
 import { type ScanInput, type ScanOptions, scan } from '../src/scan.ts';
 
 /** The repository's top folder. */
@@ -49,14 +49,21 @@ export function inputsOf(files: Readonly<Record<string, string>>): ScanInput[] {
 }
 
 /** Scans texts with an inline configuration. */
-export function scanTexts(files: Readonly<Record<string, string>>, config?: unknown, overrides: Partial<ScanOptions> = {}): Report {
+export function scanTexts(
+  files: Readonly<Record<string, string>>,
+  config?: unknown,
+  overrides: Partial<ScanOptions> = {},
+): Report {
   let inventory: Inventory | undefined;
   if (config !== undefined) {
     const result = decodeInventoryData(config, 'nwaudit.yaml');
     if (result.inventory === undefined) throw new Error(JSON.stringify(result.problems));
     inventory = result.inventory;
   }
-  return scan(inputsOf(files), scanOptions({ ...(inventory === undefined ? {} : { inventory }), ...overrides }));
+  return scan(
+    inputsOf(files),
+    scanOptions({ ...(inventory === undefined ? {} : { inventory }), ...overrides }),
+  );
 }
 
 /** Files below a folder, as scan inputs named relative to `base`. */
@@ -72,9 +79,19 @@ export function inputsBelow(folder: string, base: string = folder): ScanInput[] 
 }
 
 /** Scans a folder of fixtures with a configuration file. */
-export async function scanFolder(folder: string, config?: string, overrides: Partial<ScanOptions> = {}): Promise<Report> {
+export async function scanFolder(
+  folder: string,
+  config?: string,
+  overrides: Partial<ScanOptions> = {},
+): Promise<Report> {
   const path = join(ROOT, folder);
-  const inventory = config === undefined ? undefined : (await parseInventory(readFileSync(join(ROOT, config), 'utf8'), config)).inventory;
+  const inventory =
+    config === undefined
+      ? undefined
+      : (await parseInventory(readFileSync(join(ROOT, config), 'utf8'), config)).inventory;
   if (config !== undefined && inventory === undefined) throw new Error(`${config} has problems`);
-  return scan(inputsBelow(path), scanOptions({ ...(inventory === undefined ? {} : { inventory }), ...overrides }));
+  return scan(
+    inputsBelow(path),
+    scanOptions({ ...(inventory === undefined ? {} : { inventory }), ...overrides }),
+  );
 }

@@ -89,7 +89,7 @@ function collectRun(
   const place: Place = { path, hook: run.base.hook, version };
   for (const { summary } of enteredChains(context.space, run)) {
     const { chain } = summary;
-    if (isGeneratedChain(chain.name)) continue;
+    if (run.table.dialect === 'firewalld' || isGeneratedChain(chain.name)) continue;
     for (const visit of summary.visits) {
       if (visit.rule.number === undefined) continue;
       let life = lives.get(visit.rule);
@@ -105,7 +105,10 @@ function collectRun(
 function judge(context: HostContext, life: RuleLife): DeadRule | undefined {
   const { space } = context.space;
   const own = life.visits.map(({ visit, place }) => matchSet(context, place, visit));
-  if (own.every((set) => space.isEmpty(set))) return { ...life, kind: 'unmatchable', because: [], differs: false };
+  if (own.every((set) => space.isEmpty(set))) {
+    if (restsOnReversePath(life.rule)) return undefined;
+    return { ...life, kind: 'unmatchable', because: [], differs: false };
+  }
   const reached = life.visits.some(({ visit }, i) =>
     visit.hit === undefined ? space.intersects(visit.reach, own[i]!) : !space.isEmpty(visit.hit),
   );
@@ -116,7 +119,14 @@ function judge(context: HostContext, life: RuleLife): DeadRule | undefined {
     return { ...life, kind: 'shadowed', because, differs };
   }
   const repeated = laterRepeat(context, life);
-  return repeated === undefined ? undefined : { ...life, kind: 'redundant', because: repeated, differs: false };
+  return repeated === undefined
+    ? undefined
+    : { ...life, kind: 'redundant', because: repeated, differs: false };
+}
+
+/** A reverse-path check is taken to pass, since routes are in no export; a rule for packets that fail it is not dead for that. */
+function restsOnReversePath(rule: Rule): boolean {
+  return rule.matches.some((match) => /\brpfilter\b|\bfib saddr\b/.test(match.text));
 }
 
 /** Packets the rule's matches take, wherever they come from. */
@@ -174,7 +184,8 @@ function blockers(context: HostContext, life: RuleLife, own: readonly PacketSet[
       .map((v) => blockerOf(context, place, v, wanted))
       .filter((b) => space.intersects(b.taken, wanted));
     const alone = earlier.find((b) => space.includes(b.taken, wanted));
-    for (const b of alone === undefined ? smallestCover(context, earlier, wanted) : [alone]) found.set(b.rule, b);
+    for (const b of alone === undefined ? smallestCover(context, earlier, wanted) : [alone])
+      found.set(b.rule, b);
   }
   return [...found.values()];
 }
@@ -183,7 +194,8 @@ function blockers(context: HostContext, life: RuleLife, own: readonly PacketSet[
 function blockerOf(context: HostContext, place: Place, visit: RuleVisit, wanted: PacketSet): Blocker {
   const { space } = context.space;
   const { rule, callee } = visit;
-  if (callee === undefined) return { rule, taken: matchSet(context, place, visit), verdicts: new Set([verdictKey(rule)]) };
+  if (callee === undefined)
+    return { rule, taken: matchSet(context, place, visit), verdicts: new Set([verdictKey(rule)]) };
   const entering = space.intersect(visit.hit ?? space.empty, wanted);
   const verdicts = new Set<string>();
   const stopped = space.intersect(entering, space.union(callee.dropped, callee.rejected));
@@ -220,7 +232,12 @@ function laterRepeat(context: HostContext, life: RuleLife): PlacedRule[] | undef
     if (space.isEmpty(hit)) continue;
     const later = laterDecisions(context, place, summary).get(visit);
     if (later === undefined) return undefined;
-    const same = rule.verdict.kind === 'accept' ? later.accepted : rule.verdict.kind === 'drop' ? later.dropped : later.rejected;
+    const same =
+      rule.verdict.kind === 'accept'
+        ? later.accepted
+        : rule.verdict.kind === 'drop'
+          ? later.dropped
+          : later.rejected;
     if (!space.includes(same, hit)) return undefined;
     for (const repeat of repeatersOf(context, place, summary, visit)) repeating.add(repeat);
   }
@@ -231,7 +248,8 @@ function laterRepeat(context: HostContext, life: RuleLife): PlacedRule[] | undef
 /** Whether a rule does nothing but accept, drop or reject. */
 function isPlainDecision(rule: Rule): boolean {
   return (
-    ['accept', 'drop', 'reject'].includes(rule.verdict.kind) && rule.statements.every((s) => s.kind === 'no-effect')
+    ['accept', 'drop', 'reject'].includes(rule.verdict.kind) &&
+    rule.statements.every((s) => s.kind === 'no-effect')
   );
 }
 
@@ -248,7 +266,10 @@ function laterDecisions(
   place: Place,
   summary: ChainSummary,
 ): ReadonlyMap<RuleVisit, LaterDecisions> {
-  const cache = context.once('later decisions', () => new Map<ChainSummary, Map<RuleVisit, LaterDecisions>>());
+  const cache = context.once(
+    'later decisions',
+    () => new Map<ChainSummary, Map<RuleVisit, LaterDecisions>>(),
+  );
   const known = cache.get(summary);
   if (known !== undefined) return known;
   const { space } = context.space;
@@ -262,7 +283,8 @@ function laterDecisions(
     const taken = matchSet(context, place, visit);
     const { kind } = visit.rule.verdict;
     const plain = isPlainDecision(visit.rule);
-    const next = (set: PacketSet, mine: boolean) => (mine ? space.union(set, taken) : space.minus(set, taken));
+    const next = (set: PacketSet, mine: boolean) =>
+      mine ? space.union(set, taken) : space.minus(set, taken);
     later = {
       accepted: next(later.accepted, plain && kind === 'accept'),
       dropped: next(later.dropped, plain && kind === 'drop'),
@@ -280,7 +302,8 @@ function repeatersOf(context: HostContext, place: Place, summary: ChainSummary, 
   let left = visit.hit ?? space.empty;
   for (const later of summary.visits) {
     if (space.isEmpty(left)) break;
-    if (later.index <= visit.index || later.environment.key !== visit.environment.key || !matters(later.rule)) continue;
+    if (later.index <= visit.index || later.environment.key !== visit.environment.key || !matters(later.rule))
+      continue;
     const taken = matchSet(context, place, later);
     if (!space.intersects(left, taken)) continue;
     out.push(later.rule);

@@ -81,7 +81,11 @@ export function describeExposure(
  * A sampled header as the packet a person can send, or give to `trace`. `mentioned`: interface names that rules name; any other
  * name stands for all the rest, and is left out.
  */
-export function describeWitness(hook: Witness['hook'], header: Header, mentioned: ReadonlySet<string>): Witness {
+export function describeWitness(
+  hook: Witness['hook'],
+  header: Header,
+  mentioned: ReadonlySet<string>,
+): Witness {
   const version = header.version ?? 4;
   const protocol = Number(header.protocol ?? 6n);
   const withPorts = PROTOCOLS_WITH_PORTS.includes(protocol);
@@ -105,5 +109,8 @@ export function describeWitness(hook: Witness['hook'], header: Header, mentioned
 }
 
 function formatMac(value: bigint): string {
-  return value.toString(16).padStart(12, '0').replace(/(..)(?=.)/g, '$1:');
+  return value
+    .toString(16)
+    .padStart(12, '0')
+    .replace(/(..)(?=.)/g, '$1:');
 }

@@ -1,4 +1,11 @@
-import type { Certainty, Exposure, FindingOrigin, RelatedOrigin, RemediationCommand, Witness } from '../finding/index.ts';
+import type {
+  Certainty,
+  Exposure,
+  FindingOrigin,
+  RelatedOrigin,
+  RemediationCommand,
+  Witness,
+} from '../finding/index.ts';
 import type { Chain, Family, Origin, Rule, Table } from '../model/index.ts';
 import type { Facts } from '../rulepack/index.ts';
 

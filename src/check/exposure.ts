@@ -4,30 +4,34 @@
  * Everything is decided on packet sets: what the whole rule set accepts, minus what flows, exceptions and admin networks
  * explain. Classes and their order are those of design.md, section 6.
  */
+
+import { exceptionSources, type ResolvedHost } from '../inventory/index.ts';
 import type { Chain, Rule, Table } from '../model/index.ts';
-import { CT_STATE, TCP_FLAG } from '../model/index.ts';
+import { type Condition, CT_STATE, TCP_FLAG } from '../model/index.ts';
 import {
   countIntervals,
   type Interval,
+  type IpVersion,
   intersectIntervals,
   interval,
-  type IpVersion,
+  intervalsContain,
   normalizeIntervals,
   PROTOCOLS_WITH_PORTS,
   single,
   subtractIntervals,
   TCP,
 } from '../net/index.ts';
-import { exceptionSources, type ResolvedHost } from '../inventory/index.ts';
 import { type Header, isAnySource, type PacketSet } from '../packet-set/index.ts';
 import type { Flow } from '../rulepack/index.ts';
 import {
   type BaseChainRun,
+  conditionSet,
   type Decision,
+  decisionsOf,
   deliveredImage,
   deliveredPreimage,
-  conditionSet,
   type Environment,
+  type LocalDecision,
 } from '../semantics/index.ts';
 import { areAnySource, type Sources } from './describe.ts';
 import type { HostContext } from './host-context.ts';
@@ -81,7 +85,9 @@ export interface HostExposure {
   /** The accepting rule, `undefined` for a chain policy. For `admin-port-via-nat` the translating rule. */
   readonly rule: Rule | undefined;
   /** The accepting rule behind a translation. */
-  readonly acceptedBy: { readonly table: Table; readonly chain: Chain; readonly rule: Rule | undefined } | undefined;
+  readonly acceptedBy:
+    | { readonly table: Table; readonly chain: Chain; readonly rule: Rule | undefined }
+    | undefined;
   readonly sources: Sources;
   /** Sources of the same ports that are entitled to them. */
   readonly entitled: Sources;
@@ -153,7 +159,10 @@ function entitlement(context: HostContext, host: ResolvedHost, version: IpVersio
   let all = space.empty;
   const vendor: { flow: Flow; set: PacketSet }[] = [];
   for (const flow of flowsTo(estate, host)) {
-    const sources = rangesOfVersion(sendersOf(estate, flow, host).flatMap((p) => p.ranges), version);
+    const sources = rangesOfVersion(
+      sendersOf(estate, flow, host).flatMap((p) => p.ranges),
+      version,
+    );
     const set = accessSet(context, version, sources, flow.protocol, flowPorts(estate, flow, host));
     if (flow.need === 'vendor') vendor.push({ flow, set });
     else all = space.union(all, set);
@@ -211,7 +220,7 @@ export function forwardExposures(context: HostContext): readonly HostExposure[] 
     const everybody: Side = { path: 'forward', target: context.host };
     const open = new Set<string>();
     const out: HostExposure[] = [];
-    for (const blamed of collectBlamed(context, everybody)) {
+    for (const blamed of collectBlamed(context, everybody, isUnconditional)) {
       const everything = wholeExcess(context, everybody, blamed);
       if (everything.isEmpty || !isDefaultAccept(context, blamed, everything)) continue;
       open.add(blamed.key);
@@ -234,34 +243,90 @@ function reallyForwards(context: HostContext): boolean {
   if (context.host.roles.includes('gateway')) return true;
   return context.input.ruleset.tables.some((table) =>
     table.chains.some((chain) =>
-      chain.rules.some((rule) => rule.verdict.kind === 'nat' && rule.verdict.nat.kind === 'dnat' && rule.verdict.nat.addresses !== undefined),
+      chain.rules.some(
+        (rule) =>
+          rule.verdict.kind === 'nat' &&
+          rule.verdict.nat.kind === 'dnat' &&
+          rule.verdict.nat.addresses !== undefined,
+      ),
     ),
   );
 }
 
 /** The base chain run that decides a side: the filter table's where it stops anything, else another that does. */
-export function decidingRun(context: HostContext, version: IpVersion, path: Side['path'] = 'input'): BaseChainRun | undefined {
+export function decidingRun(
+  context: HostContext,
+  version: IpVersion,
+  path: Side['path'] = 'input',
+): BaseChainRun | undefined {
   const { space } = context.space;
-  const runs = context.path(path, version).runs.filter((r) => r.base.hook === path && r.base.type === 'filter');
+  const runs = context
+    .path(path, version)
+    .runs.filter((r) => r.base.hook === path && r.base.type === 'filter');
   const outside = newFromOutside(context, version);
   const stops = (run: BaseChainRun) => space.intersects(space.union(run.dropped, run.rejected), outside);
   const filter = runs.filter((r) => r.table.name === 'filter' || r.base.priority === 0);
   return filter.find(stops) ?? runs.find(stops) ?? filter[0] ?? runs[0];
 }
 
-function collectBlamed(context: HostContext, side: Side): Blamed[] {
+/** Whether a rule takes every packet that comes to it, as far as new connections go. */
+function isUnconditional(local: LocalDecision): boolean {
+  return local.rule.matches.every(({ condition }) => tellsNothing(condition));
+}
+
+/** Whether a condition holds for every new connection: comments, and states that include new. */
+function tellsNothing(condition: Condition): boolean {
+  if (condition.kind === 'all') return condition.of.every(tellsNothing);
+  return (
+    condition.kind === 'field' &&
+    condition.field === 'ct-state' &&
+    intervalsContain(condition.values, BigInt(CT_STATE.new))
+  );
+}
+
+/** Blamed rules with their passages. `wanted` picks rules beforehand, by what they decide of all conceivable packets. */
+function collectBlamed(
+  context: HostContext,
+  side: Side,
+  wanted?: (local: LocalDecision) => boolean,
+): Blamed[] {
   const blamed = new Map<string, Blamed>();
-  for (const version of context.versions) collectVersion(context, side, version, blamed);
+  for (const version of context.versions) {
+    collectVersion(
+      context,
+      side,
+      version,
+      blamed,
+      wanted ?? ((local) => concerns(context, side, version, local)),
+    );
+  }
   return [...blamed.values()];
 }
 
-function collectVersion(context: HostContext, side: Side, version: IpVersion, blamed: Map<string, Blamed>): void {
+/** Most rules of most hosts are about other ports: nothing to judge, and no need to look closer. */
+function concerns(context: HostContext, side: Side, version: IpVersion, local: LocalDecision): boolean {
+  if (local.environment.note('dnat') !== undefined) return true;
+  return context.space.space.intersects(local.set, ofInterest(context, side, version));
+}
+
+function collectVersion(
+  context: HostContext,
+  side: Side,
+  version: IpVersion,
+  blamed: Map<string, Blamed>,
+  wanted: (local: LocalDecision) => boolean,
+): void {
   const { space } = context.space;
   const analysis = context.path(side.path, version);
   const through = space.intersect(analysis.acceptedPackets, newFromOutside(context, version));
   if (space.isEmpty(through)) return;
   const run = decidingRun(context, version, side.path);
-  const add = (key: string, blame: Omit<Blamed, 'passages' | 'key'>, environment: Environment, arriving: PacketSet) => {
+  const add = (
+    key: string,
+    blame: Omit<Blamed, 'passages' | 'key'>,
+    environment: Environment,
+    arriving: PacketSet,
+  ) => {
     if (space.isEmpty(arriving)) return;
     const next = passage(context, side, version, environment, arriving);
     if (space.isEmpty(next.maybe)) return;
@@ -274,23 +339,31 @@ function collectVersion(context: HostContext, side: Side, version: IpVersion, bl
   };
   if (run === undefined) {
     for (const { environment, set } of analysis.accepted.values()) {
-      const nothing = { table: undefined, chain: undefined, rule: undefined, acceptedBy: undefined, run: undefined };
+      const nothing = {
+        table: undefined,
+        chain: undefined,
+        rule: undefined,
+        acceptedBy: undefined,
+        run: undefined,
+      };
       add(`no chain ${version}`, nothing, environment, space.intersect(set, through));
     }
     return;
   }
-  const index = analysis.runs.indexOf(run);
-  for (const decision of context.decisions(analysis)[index] ?? []) {
+  const accepting = decisionsOf(context.space, run, (local) => local.verdict === 'accept' && wanted(local));
+  for (const decision of accepting) {
     if (decision.verdict !== 'accept') continue;
     const place = { table: decision.table, chain: decision.chain, rule: decision.rule };
     const arriving = space.intersect(decision.set, through);
-    // Most rules of most hosts are about other ports: nothing to judge, and no need to look closer.
-    const translated = decision.environment.note('dnat') !== undefined;
-    if (!translated && decision.rule !== undefined && !space.intersects(arriving, ofInterest(context, side, version))) continue;
     let direct = arriving;
     for (const translation of translations(context, side, version, decision)) {
       const { set, ...translator } = translation;
-      add(keyOf(translator), { ...translator, acceptedBy: place, run }, decision.environment, space.intersect(arriving, set));
+      add(
+        keyOf(translator),
+        { ...translator, acceptedBy: place, run },
+        decision.environment,
+        space.intersect(arriving, set),
+      );
       direct = space.minus(direct, set);
     }
     add(keyOf(place), { ...place, acceptedBy: undefined, run }, decision.environment, direct);
@@ -314,7 +387,11 @@ function ofInterest(context: HostContext, side: Side, version: IpVersion): Packe
   });
 }
 
-function keyOf(place: { readonly table: Table; readonly chain: Chain; readonly rule: Rule | undefined }): string {
+function keyOf(place: {
+  readonly table: Table;
+  readonly chain: Chain;
+  readonly rule: Rule | undefined;
+}): string {
   const { origin } = place.rule ?? place.chain;
   const at = `${origin.file}:${origin.line}:${origin.column}:${origin.path}`;
   return `${place.table.family} ${place.table.name} ${place.chain.name} ${place.rule === undefined ? 'policy' : at}`;
@@ -333,7 +410,9 @@ function translations(
   return analysis.runs.flatMap((run, i) => {
     if (run.base.type !== 'nat' || run.base.hook !== 'prerouting') return [];
     return (context.decisions(analysis)[i] ?? []).flatMap(({ rule, table, chain, set }) =>
-      rule?.verdict.kind === 'nat' && space.intersects(set, decision.set) ? [{ table, chain, rule, set }] : [],
+      rule?.verdict.kind === 'nat' && space.intersects(set, decision.set)
+        ? [{ table, chain, rule, set }]
+        : [],
     );
   });
 }
@@ -353,7 +432,10 @@ function passage(
   const within = destination(context, side, version);
   const image = (set: PacketSet) =>
     space.exists(
-      space.intersect(deliveredImage(context.space, environment, version, set, deliveredFields(side)), within),
+      space.intersect(
+        deliveredImage(context.space, environment, version, set, deliveredFields(side)),
+        within,
+      ),
       rest,
     );
   return {
@@ -403,7 +485,9 @@ function excessesOf(context: HostContext, side: Side, blamed: Blamed, which: 'ma
   const { space } = context.space;
   const host = side.target;
   return blamed.passages.map((p) => {
-    const entitled = context.once(`entitlement ${p.version} ${host.name}`, () => entitlement(context, host, p.version));
+    const entitled = context.once(`entitlement ${p.version} ${host.name}`, () =>
+      entitlement(context, host, p.version),
+    );
     const beyond = space.minus(p[which], entitled.all);
     return {
       passage: p,
@@ -415,7 +499,9 @@ function excessesOf(context: HostContext, side: Side, blamed: Blamed, which: 'ma
 
 /** Everything a blamed rule lets through, entitlements of the judged host itself aside. */
 function wholeExcess(context: HostContext, side: Side, blamed: Blamed): Region {
-  return new Region(context, side, blamed, excessesOf(context, side, blamed, 'maybe'), PROTOCOLS_WITH_PORTS, [ALL_PORTS]);
+  return new Region(context, side, blamed, excessesOf(context, side, blamed, 'maybe'), PROTOCOLS_WITH_PORTS, [
+    ALL_PORTS,
+  ]);
 }
 
 function classifyCertainty(
@@ -437,7 +523,8 @@ function classifyCertainty(
   if (everything.isEmpty) return [];
 
   // (a)
-  if (side.path === 'input' && isDefaultAccept(context, blamed, everything)) return [everything.exposure('default-accept')];
+  if (side.path === 'input' && isDefaultAccept(context, blamed, everything))
+    return [everything.exposure('default-accept')];
 
   const dynamic = region([TCP], subtractIntervals([profile.serviceRange], [...fixed, ...adminPorts]));
   const admin = region([TCP], adminPorts);
@@ -459,12 +546,17 @@ function classifyCertainty(
   if (!dynamic.isEmpty) {
     const onlyClient = rolesKnown && host.roles.every((role) => role === 'client');
     // (c) absorbs the fixed ports of the same rule; admin ports the host serves have findings of their own.
-    const shown = subtractIntervals([profile.serviceRange], served.map((p) => single(p)));
+    const shown = subtractIntervals(
+      [profile.serviceRange],
+      served.map((p) => single(p)),
+    );
     const whole = region([TCP], shown);
     const explained = dynamic.vendorFlow;
     if (explained !== undefined) {
       out.push({
-        ...dynamic.exposure(explained.check === 'dynamic-range-open-on-server' ? explained.check : 'dynamic-range-beyond-peers'),
+        ...dynamic.exposure(
+          explained.check === 'dynamic-range-open-on-server' ? explained.check : 'dynamic-range-beyond-peers',
+        ),
         source: 'vendor',
         vendorFlow: explained,
       });
@@ -474,11 +566,18 @@ function classifyCertainty(
     const serves = !rolesKnown || served.length > 0;
     const explained = admin.vendorFlow;
     const judged = admin.judged(serves ? 'admin-port-beyond-admin-network' : 'admin-port-on-wrong-host');
-    out.push(...(explained === undefined ? judged : judged.map((e) => ({ ...e, source: 'vendor' as const, vendorFlow: explained }))));
+    out.push(
+      ...(explained === undefined
+        ? judged
+        : judged.map((e) => ({ ...e, source: 'vendor' as const, vendorFlow: explained }))),
+    );
   } else if (!service.isEmpty) out.push(...service.judged('service-port-beyond-peers'));
   else if (!udp.isEmpty) out.push(...udp.judged('udp-on-service-ports'));
 
-  const inside = region([TCP], served.map((p) => single(p)));
+  const inside = region(
+    [TCP],
+    served.map((p) => single(p)),
+  );
   if (!inside.isEmpty && admitsRange(context, blamed, which)) {
     out.push(...inside.judged('admin-port-inside-open-range').filter((e) => e.class !== 'unknown-source'));
   }
@@ -510,7 +609,9 @@ function isDefaultAccept(context: HostContext, blamed: Blamed, everything: Regio
   return blamed.passages.some((p) => {
     const interfaces = space.exists(p.arriving, space.variablesExcept({ interfaces: ['iif'] }));
     const lo = space.interfaceIn(space.interfaceBits('iif'), 'lo', false);
-    const everyInterface = space.isEmpty(space.minus(space.minus(space.interfaceValid('iif'), lo), interfaces));
+    const everyInterface = space.isEmpty(
+      space.minus(space.minus(space.interfaceValid('iif'), lo), interfaces),
+    );
     return everyInterface && everything.coversEverything(p.version);
   });
 }
@@ -532,7 +633,10 @@ function connectionPortVariant(
     const own = space.intersectAll(
       rule.matches.map((m) => conditionSet(context.space, place, environment, m.condition)),
     );
-    const within = space.intersect(own, space.inIntervals(space.bits('protocol'), PROTOCOLS_WITH_PORTS.map(single)));
+    const within = space.intersect(
+      own,
+      space.inIntervals(space.bits('protocol'), PROTOCOLS_WITH_PORTS.map(single)),
+    );
     const sports = space.values(within, 'sport', version);
     const dports = space.values(within, 'dport', version);
     if (countIntervals(sports) < 65_536n && countIntervals(dports) >= UNBOUNDED_PORTS) return 'source-port';
@@ -566,7 +670,8 @@ function keptAccess(context: HostContext, side: Side, blamed: Blamed, as: Exposu
       );
       const ports = space.values(given, 'dport', version);
       if (ports.length === 0) continue;
-      for (const saddr of space.values(given, 'saddr', version)) kept.push({ version, saddr, protocol: flow.protocol, ports });
+      for (const saddr of space.values(given, 'saddr', version))
+        kept.push({ version, saddr, protocol: flow.protocol, ports });
     }
   }
   return kept;
@@ -594,7 +699,10 @@ class Region {
     this.#blamed = blamed;
     this.#excesses = excesses;
     const filter = space.intersect(
-      space.inIntervals(space.bits('protocol'), protocols.map((p) => single(p))),
+      space.inIntervals(
+        space.bits('protocol'),
+        protocols.map((p) => single(p)),
+      ),
       space.inIntervals(space.bits('dport'), ports),
     );
     this.#parts = excesses
@@ -628,7 +736,9 @@ class Region {
 
   get protocols(): number[] {
     const { space } = this.#context.space;
-    const all = this.#parts.flatMap(({ excess, set }) => space.values(set, 'protocol', excess.passage.version));
+    const all = this.#parts.flatMap(({ excess, set }) =>
+      space.values(set, 'protocol', excess.passage.version),
+    );
     return PROTOCOLS_WITH_PORTS.filter((p) => all.some((i) => i.lo <= BigInt(p) && BigInt(p) <= i.hi));
   }
 
@@ -647,14 +757,18 @@ class Region {
   /** TCP and another protocol, nearly every port, from anywhere. */
   coversEverything(version: IpVersion): boolean {
     const { space } = this.#context.space;
-    const set = space.unionAll(this.#parts.filter((p) => p.excess.passage.version === version).map((p) => p.set));
-    return this.protocols.every((protocol) => {
-      const part = space.intersect(set, space.inIntervals(space.bits('protocol'), [single(protocol)]));
-      return (
-        isAnySource(version, space.values(part, 'saddr', version)) &&
-        countIntervals(space.values(part, 'dport', version)) >= UNBOUNDED_PORTS
-      );
-    }) && this.protocols.length > 1;
+    const set = space.unionAll(
+      this.#parts.filter((p) => p.excess.passage.version === version).map((p) => p.set),
+    );
+    return (
+      this.protocols.every((protocol) => {
+        const part = space.intersect(set, space.inIntervals(space.bits('protocol'), [single(protocol)]));
+        return (
+          isAnySource(version, space.values(part, 'saddr', version)) &&
+          countIntervals(space.values(part, 'dport', version)) >= UNBOUNDED_PORTS
+        );
+      }) && this.protocols.length > 1
+    );
   }
 
   /**
@@ -684,11 +798,23 @@ class Region {
     const { path, target: host } = this.#side;
     const { sources, ports, protocols } = this;
     const peers = flowsTo(estate, host)
-      .filter((flow) => flow.need !== 'vendor' && intersectIntervals(flowPorts(estate, flow, host), ports).length > 0)
+      .filter(
+        (flow) =>
+          flow.need !== 'vendor' && intersectIntervals(flowPorts(estate, flow, host), ports).length > 0,
+      )
       .flatMap((flow) => sendersOf(estate, flow, host));
     const unique = [...new Map(peers.map((p) => [p.name, p])).values()];
     const entitled = new Map(
-      ([4, 6] as const).map((v) => [v, rangesOfVersion(unique.flatMap((p) => p.ranges), v)] as const),
+      ([4, 6] as const).map(
+        (v) =>
+          [
+            v,
+            rangesOfVersion(
+              unique.flatMap((p) => p.ranges),
+              v,
+            ),
+          ] as const,
+      ),
     );
     return {
       path,
@@ -730,12 +856,20 @@ class Region {
     const { version, environment, arriving } = part.excess.passage;
     const wanted = space.intersect(part.set, destination(this.#context, this.#side, version));
     const fields = deliveredFields(this.#side);
-    const before = space.intersect(arriving, deliveredPreimage(hostSpace, environment, version, wanted, fields));
+    const before = space.intersect(
+      arriving,
+      deliveredPreimage(hostSpace, environment, version, wanted, fields),
+    );
     const sure = space.forall(before, space.variables({ keys: 'all' }));
     const own = rangesOfVersion(host.addresses, version);
     return space.sample(space.isEmpty(sure) ? before : sure, {
-      saddr: version === 4 ? [interval(0xcb00_7101n, 0xcb00_71fen)] : [interval((0x2001_0db8n << 96n) + 0xfff1n, (0x2001_0db8n << 96n) + 0xffffn)],
-      ...(own.length > 0 ? { daddr: own } : { daddr: version === 4 ? [single(0xc000_020an)] : [single((0x2001_0db8n << 96n) + 10n)] }),
+      saddr:
+        version === 4
+          ? [interval(0xcb00_7101n, 0xcb00_71fen)]
+          : [interval((0x2001_0db8n << 96n) + 0xfff1n, (0x2001_0db8n << 96n) + 0xffffn)],
+      ...(own.length > 0
+        ? { daddr: own }
+        : { daddr: version === 4 ? [single(0xc000_020an)] : [single((0x2001_0db8n << 96n) + 10n)] }),
       sport: [interval(40000, 60999)],
       protocol: [single(TCP)],
     });

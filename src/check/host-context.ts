@@ -1,7 +1,14 @@
 import type { ResolvedHost } from '../inventory/index.ts';
 import type { PacketHook, ParseDiagnostic, Ruleset } from '../model/index.ts';
 import type { IpVersion } from '../net/index.ts';
-import { analysePath, type Decision, decisionsOf, HostSpace, type PathAnalysis, visitConditions } from '../semantics/index.ts';
+import {
+  analysePath,
+  type Decision,
+  decisionsOf,
+  HostSpace,
+  type PathAnalysis,
+  visitConditions,
+} from '../semantics/index.ts';
 import type { Estate } from './peers.ts';
 
 /** What was read of one host. */

@@ -1,7 +1,14 @@
 /** What to write instead of a blamed rule, in the dialect of the export. */
 import type { RemediationCommand } from '../finding/index.ts';
 import type { Chain, Condition, Match, Rule, Table } from '../model/index.ts';
-import { formatAddressInterval, formatProtocol, type Interval, type IpVersion } from '../net/index.ts';
+import {
+  formatAddress,
+  formatAddressInterval,
+  formatProtocol,
+  type Interval,
+  type IpVersion,
+  intervalToPrefixes,
+} from '../net/index.ts';
 
 /** One entitled access that the replacement has to keep. */
 export interface KeptAccess {
@@ -14,8 +21,9 @@ export interface KeptAccess {
 /** Between commands that only make sense one after the other; a shell takes the lines as one. */
 const NEXT = ' && \\\n';
 
-/** More replacement rules than this are not printed; the text then says to use a set. */
+/** More rules than this are replaced by one rule on an ipset, and more members than the second number by nothing: no command is better than half of one. */
 const MOST_RULES = 12;
+const MOST_MEMBERS = 200;
 
 function programOf(table: Table): string {
   return `${table.family === 'ip6' ? 'ip6tables' : 'iptables'}${table.name === 'filter' ? '' : ` -t ${table.name}`}`;
@@ -64,14 +72,53 @@ function narrowsOtherwise(match: Match): boolean {
   return walk(match.condition);
 }
 
-/** Rule texts that keep exactly the entitled access; one per source and port list. */
-function replacementRules(chain: Chain, rule: Rule | undefined, kept: readonly KeptAccess[]): string[] {
+/** Commands to run before, and rule texts that keep exactly the entitled access. */
+interface Replacement {
+  readonly before: readonly string[];
+  readonly rules: readonly string[];
+}
+
+/** One rule per source and port list, or one per port list on an ipset where there are many sources; `undefined` where there are too many. */
+function replacementRules(
+  chain: Chain,
+  rule: Rule | undefined,
+  kept: readonly KeptAccess[],
+): Replacement | undefined {
   const other = rule === undefined ? '' : keptMatches(rule);
-  return kept.slice(0, MOST_RULES).map(({ version, saddr, protocol, ports }) =>
-    [`-A ${chain.name}`, sourceMatch(version, saddr), portMatch(protocol, ports), other, '-j ACCEPT']
+  const text = (source: string, { protocol, ports }: KeptAccess) =>
+    [`-A ${chain.name}`, source, portMatch(protocol, ports), other, '-j ACCEPT']
       .filter((part) => part !== '')
-      .join(' '),
-  );
+      .join(' ');
+  if (kept.length <= MOST_RULES) {
+    return { before: [], rules: kept.map((k) => text(sourceMatch(k.version, k.saddr), k)) };
+  }
+  if (kept.length > MOST_MEMBERS) return undefined;
+  const groups = new Map<string, KeptAccess[]>();
+  for (const k of kept) {
+    const key = `${k.version} ${portMatch(k.protocol, k.ports)}`;
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [k]);
+    else group.push(k);
+  }
+  const before: string[] = [];
+  const rules: string[] = [];
+  for (const group of groups.values()) {
+    const first = group[0]!;
+    const name = `nw-${first.version === 4 ? '' : 'v6-'}${first.ports.map((p) => p.lo).join('-')}`.slice(
+      0,
+      31,
+    );
+    before.push(`ipset create ${name} hash:net${first.version === 6 ? ' family inet6' : ''}`);
+    for (const member of group) {
+      for (const prefix of intervalToPrefixes(member.version, member.saddr)) {
+        before.push(
+          `ipset add ${name} ${formatAddress(member.version, prefix.value)}/${prefix.prefixLength}`,
+        );
+      }
+    }
+    rules.push(text(`-m set --match-set ${name} src`, first));
+  }
+  return { before, rules };
 }
 
 /** Replaces a rule by rules for the entitled access, or deletes it where nobody is entitled. */
@@ -84,7 +131,9 @@ export function replaceRule(
   if (table.dialect !== 'iptables' || rule.number === undefined) return [];
   const program = programOf(table);
   const own = kept.filter((k) => (k.version === 4) === (table.family === 'ip'));
-  const rules = replacementRules(chain, rule, own);
+  const replacement = replacementRules(chain, rule, own);
+  if (replacement === undefined) return [];
+  const { before, rules } = replacement;
   const [first, ...more] = rules;
   const body = (text: string) => text.replace(/^-A \S+ /, '');
   const number = rule.number;
@@ -92,6 +141,7 @@ export function replaceRule(
     first === undefined
       ? `${program} -D ${chain.name} ${number}`
       : [
+          ...before,
           `${program} -R ${chain.name} ${number} ${body(first)}`,
           ...more.map((text, i) => `${program} -I ${chain.name} ${number + i + 1} ${body(text)}`),
         ].join(NEXT);
@@ -110,12 +160,18 @@ export function closePolicy(table: Table, chain: Chain, kept: readonly KeptAcces
   if (table.dialect !== 'iptables') return [];
   const program = programOf(table);
   const own = kept.filter((k) => (k.version === 4) === (table.family === 'ip'));
+  const replacement = replacementRules(chain, undefined, own);
+  if (replacement === undefined) return [];
   const rules = [
     `-A ${chain.name} -i lo -j ACCEPT`,
     `-A ${chain.name} -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT`,
-    ...replacementRules(chain, undefined, own),
+    ...replacement.rules,
   ];
-  const command = [...rules.map((r) => `${program} ${r}`), `${program} -P ${chain.name} DROP`].join(NEXT);
+  const command = [
+    ...replacement.before,
+    ...rules.map((r) => `${program} ${r}`),
+    `${program} -P ${chain.name} DROP`,
+  ].join(NEXT);
   return [{ dialect: 'iptables', replace: null, with: [...rules, `-P ${chain.name} DROP`], command }];
 }
 
@@ -130,15 +186,22 @@ export function insertAccept(
   if (table.dialect !== 'iptables') return [];
   const program = programOf(table);
   const own = needed.filter((k) => (k.version === 4) === (table.family === 'ip'));
-  const rules = replacementRules(chain, undefined, own).map((text) =>
-    direction === 'in' ? text : text.replace(' -s ', ' -d ').replace('--src-range', '--dst-range'),
+  const replacement = replacementRules(chain, undefined, own);
+  if (replacement === undefined || replacement.rules.length === 0) return [];
+  const rules = replacement.rules.map((text) =>
+    direction === 'in'
+      ? text
+      : text
+          .replace(' -s ', ' -d ')
+          .replace('--src-range', '--dst-range')
+          .replace(/(--match-set \S+) src/, '$1 dst'),
   );
-  if (rules.length === 0) return [];
   const at = blocker?.number;
-  const command = rules
-    .map((text, i) =>
-      at === undefined ? `${program} ${text}` : `${program} -I ${chain.name} ${at + i} ${text.replace(/^-A \S+ /, '')}`,
-    )
-    .join(NEXT);
+  const inserts = rules.map((text, i) =>
+    at === undefined
+      ? `${program} ${text}`
+      : `${program} -I ${chain.name} ${at + i} ${text.replace(/^-A \S+ /, '')}`,
+  );
+  const command = [...replacement.before, ...inserts].join(NEXT);
   return [{ dialect: 'iptables', replace: null, with: rules, command }];
 }

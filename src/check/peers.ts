@@ -1,6 +1,13 @@
 import type { AccessException, AddressRange, Inventory, ResolvedHost } from '../inventory/index.ts';
 import { exceptionAppliesTo } from '../inventory/index.ts';
-import { complementIntervals, type Interval, type IpVersion, normalizeIntervals, single, subtractIntervals } from '../net/index.ts';
+import {
+  complementIntervals,
+  type Interval,
+  type IpVersion,
+  normalizeIntervals,
+  single,
+  subtractIntervals,
+} from '../net/index.ts';
 import { ADMIN_NETWORKS, type Flow, type Profile } from '../rulepack/index.ts';
 
 /** Everything the checks need to know about who is entitled to what. */
@@ -56,7 +63,10 @@ export function flowPorts(estate: Estate, flow: Flow, receiver: ResolvedHost): I
     flow.ports.flatMap((term) => {
       if (term.kind === 'ports') return [term.range];
       const excluded = [estate.profile.fixedPorts[0] ?? 7937, ...servedAdminPorts(estate, receiver)];
-      return subtractIntervals(serviceRangeOf(estate, receiver), excluded.map((port) => single(port)));
+      return subtractIntervals(
+        serviceRangeOf(estate, receiver),
+        excluded.map((port) => single(port)),
+      );
     }),
   );
 }
@@ -67,7 +77,12 @@ function inSameDatazone(a: ResolvedHost, b: ResolvedHost): boolean {
 
 /** Whether a client that limits its storage nodes talks to this one. True for all other pairs. */
 function storageNodeUsed(a: ResolvedHost, b: ResolvedHost, flow: Flow): boolean {
-  const limited = (client: ResolvedHost, node: ResolvedHost, nodeRoles: readonly string[], clientRoles: readonly string[]) =>
+  const limited = (
+    client: ResolvedHost,
+    node: ResolvedHost,
+    nodeRoles: readonly string[],
+    clientRoles: readonly string[],
+  ) =>
     client.storageNodes !== undefined &&
     clientRoles.includes('client') &&
     nodeRoles.includes('storage-node') &&
@@ -155,11 +170,19 @@ export function exceptionsTo(estate: Estate, host: ResolvedHost): AccessExceptio
 export function impossibleSources(host: ResolvedHost, version: IpVersion): Interval[] {
   const own = rangesOfVersion(host.addresses, version);
   return version === 4
-    ? normalizeIntervals([{ lo: 0n, hi: 0xff_ffffn }, { lo: 0x7f00_0000n, hi: 0x7fff_ffffn }, { lo: 0xe000_0000n, hi: 0xffff_ffffn }, ...own])
+    ? normalizeIntervals([
+        { lo: 0n, hi: 0xff_ffffn },
+        { lo: 0x7f00_0000n, hi: 0x7fff_ffffn },
+        { lo: 0xe000_0000n, hi: 0xffff_ffffn },
+        ...own,
+      ])
     : normalizeIntervals([{ lo: 0n, hi: 1n }, { lo: 0xffn << 120n, hi: (1n << 128n) - 1n }, ...own]);
 }
 
 /** Source addresses that can arrive from outside. */
 export function possibleSources(host: ResolvedHost, version: IpVersion): Interval[] {
-  return complementIntervals(impossibleSources(host, version), version === 4 ? 0xffff_ffffn : (1n << 128n) - 1n);
+  return complementIntervals(
+    impossibleSources(host, version),
+    version === 4 ? 0xffff_ffffn : (1n << 128n) - 1n,
+  );
 }

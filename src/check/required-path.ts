@@ -4,8 +4,15 @@
  * A path belongs to the host whose rule set stops it: the receiver's input side, the sender's output side. Decided on packet
  * sets for every pair of hosts and every port.
  */
-import { CT_STATE, type Chain, type Rule, type Table, TCP_FLAG } from '../model/index.ts';
-import { type Interval, type IpVersion, interval, normalizeIntervals, single, subtractIntervals } from '../net/index.ts';
+import { type Chain, CT_STATE, type Rule, type Table, TCP_FLAG } from '../model/index.ts';
+import {
+  type Interval,
+  type IpVersion,
+  interval,
+  normalizeIntervals,
+  single,
+  subtractIntervals,
+} from '../net/index.ts';
 import type { Header, PacketSet } from '../packet-set/index.ts';
 import { ADMIN_NETWORKS, type Flow } from '../rulepack/index.ts';
 import type { HostContext } from './host-context.ts';
@@ -44,7 +51,11 @@ export interface StoppedFlow {
   /** Number of peers the flow has, those it works for included. */
   readonly peers: number;
   /** Rules and policies that stop the packets, the one that stops most first. */
-  readonly blockers: readonly { readonly table: Table; readonly chain: Chain; readonly rule: Rule | undefined }[];
+  readonly blockers: readonly {
+    readonly table: Table;
+    readonly chain: Chain;
+    readonly rule: Rule | undefined;
+  }[];
   readonly witness: Header | undefined;
 }
 
@@ -84,7 +95,13 @@ function judgeFlow(
     if (direction === 'in') return flowPorts(estate, flow, host);
     if (peer?.host !== undefined) return flowPorts(estate, flow, peer.host);
     // A network of hosts that are not listed: each has at most the default range.
-    return normalizeIntervals(flow.ports.flatMap((t) => (t.kind === 'ports' ? [t.range] : serviceRangeOf(estate, { ...host, servicePorts: [estate.profile.serviceRange], roles: [] }))));
+    return normalizeIntervals(
+      flow.ports.flatMap((t) =>
+        t.kind === 'ports'
+          ? [t.range]
+          : serviceRangeOf(estate, { ...host, servicePorts: [estate.profile.serviceRange], roles: [] }),
+      ),
+    );
   };
   const addressed = peers.filter((p) => p.ranges.length > 0);
   const admin = flow.from.includes(ADMIN_NETWORKS);
@@ -115,7 +132,8 @@ function judgePairs(
     if (reply && request?.stopped.some((s) => s.peer === pair.peer)) continue;
     const outcome = judgePair(context, flow, direction, pair, reply);
     if (outcome === undefined) continue;
-    if (outcome.certain.length > 0) certainly.push({ peer: pair.peer, version: outcome.version, ports: outcome.certain });
+    if (outcome.certain.length > 0)
+      certainly.push({ peer: pair.peer, version: outcome.version, ports: outcome.certain });
     else if (outcome.possible.length > 0) {
       possibly.push({ peer: pair.peer, version: outcome.version, ports: outcome.possible });
       for (const text of outcome.unknowns) unknowns.add(text);
@@ -168,7 +186,9 @@ function judgePair(
   for (const version of context.versions) {
     const own = rangesOfVersion(context.host.addresses, version);
     const theirs =
-      pair.peer === undefined ? possibleSources(context.host, version) : rangesOfVersion(pair.peer.ranges, version);
+      pair.peer === undefined
+        ? possibleSources(context.host, version)
+        : rangesOfVersion(pair.peer.ranges, version);
     if (theirs.length === 0 || (own.length === 0 && context.host.addresses.length > 0)) continue;
     const outcome = judgeVersion(context, flow, direction, pair, reply, version, own, theirs);
     if (outcome.certain.length === 0 && outcome.possible.length === 0) return outcome;
@@ -191,7 +211,9 @@ function judgeVersion(
   const path = pathOf(direction, reply);
   const analysis = context.path(path, version);
   const address = (field: 'saddr' | 'daddr', ranges: readonly Interval[]) =>
-    ranges.length === 0 ? space.full : space.inIntervals(space.bits(field).slice(0, version === 4 ? 32 : 128), ranges);
+    ranges.length === 0
+      ? space.full
+      : space.inIntervals(space.bits(field).slice(0, version === 4 ? 32 : 128), ranges);
   const side = path === 'input' ? 'iif' : 'oif';
   const servicePort = reply ? 'sport' : 'dport';
   const wanted = space.intersectAll([
@@ -201,7 +223,10 @@ function judgeVersion(
     space.inIntervals(space.bits('protocol'), [single(flow.protocol)]),
     space.inIntervals(space.bits(servicePort), pair.ports),
     space.inIntervals(space.bits(reply ? 'dport' : 'sport'), [EPHEMERAL]),
-    space.inIntervals(space.bits('tcp-flags'), reply ? [single(TCP_FLAG.ack), single(TCP_FLAG.syn | TCP_FLAG.ack)] : [single(TCP_FLAG.syn)]),
+    space.inIntervals(
+      space.bits('tcp-flags'),
+      reply ? [single(TCP_FLAG.ack), single(TCP_FLAG.syn | TCP_FLAG.ack)] : [single(TCP_FLAG.syn)],
+    ),
     space.inIntervals(space.bits('ct-state'), [single(reply ? CT_STATE.established : CT_STATE.new)]),
     space.inIntervals(space.bits('mark'), [single(0)]),
     space.inIntervals(space.bits('ct-mark'), [single(0)]),
@@ -214,7 +239,14 @@ function judgeVersion(
   const everyone = pair.peer !== undefined && !flow.from.includes(ADMIN_NETWORKS);
   const free = space.variablesExcept({
     version: true,
-    fields: [...(everyone ? [theirSide] as const : []), 'dport', 'sport', 'protocol', 'tcp-flags', 'ct-state'],
+    fields: [
+      ...(everyone ? ([theirSide] as const) : []),
+      'dport',
+      'sport',
+      'protocol',
+      'tcp-flags',
+      'ct-state',
+    ],
     keys: context.space.deterministicKeys(),
   });
   const through = space.exists(space.intersect(analysis.acceptedPackets, wanted), free);
@@ -256,7 +288,9 @@ function blockersOf(
       found.set(key, { place: { table, chain, rule }, size: size + (known?.size ?? 0n) });
     }
   }
-  return [...found.values()].sort((a, b) => (a.size > b.size ? -1 : a.size < b.size ? 1 : 0)).map((f) => f.place);
+  return [...found.values()]
+    .sort((a, b) => (a.size > b.size ? -1 : a.size < b.size ? 1 : 0))
+    .map((f) => f.place);
 }
 
 function witnessOf(

@@ -1,5 +1,5 @@
-import { type Finding, fingerprintOf } from '../finding/index.ts';
 import type { Remediation } from '../finding/index.ts';
+import { type Finding, fingerprintOf } from '../finding/index.ts';
 import { type CheckDefinition, messageTemplateOf, renderMessage, severityOf } from '../rulepack/index.ts';
 import { EVALUATORS, type RunContext } from './evaluator/index.ts';
 import type { Evidence } from './evidence.ts';
@@ -32,7 +32,9 @@ function evaluatorOf(check: CheckDefinition) {
   const evaluator = EVALUATORS.get(check.evaluate);
   if (evaluator === undefined) {
     const known = [...EVALUATORS.keys()].join(', ');
-    throw new CheckBindingError(`check ${check.id} names the evaluator ${check.evaluate}; there are ${known}`);
+    throw new CheckBindingError(
+      `check ${check.id} names the evaluator ${check.evaluate}; there are ${known}`,
+    );
   }
   return evaluator;
 }
@@ -40,7 +42,10 @@ function evaluatorOf(check: CheckDefinition) {
 function toFinding(check: CheckDefinition, evidence: Evidence, roles: readonly string[]): Finding {
   const texts: Record<string, string> = {};
   for (const [name, value] of Object.entries(evidence.facts)) texts[name] = String(value);
-  const remediation: Remediation = { text: renderMessage(check.remediation, texts), commands: evidence.commands };
+  const remediation: Remediation = {
+    text: renderMessage(check.remediation, texts),
+    commands: evidence.commands,
+  };
   return {
     check: check.id,
     severity: severityOf(check, evidence.facts),

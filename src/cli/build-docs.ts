@@ -30,8 +30,8 @@ const WIDTH = 100;
 
 const CHECKS_FOLDER = 'docs/checks';
 
-/** Hand-written files with documented runs in them. */
-const FILES_WITH_RUNS = ['README.md', 'docs/adding-a-check.md'];
+/** Hand-written, with documented runs in it. */
+const FILE_WITH_RUNS = 'README.md';
 
 /** Contents of generated files by path below `root`. */
 export async function buildDocs(root: string): Promise<Map<string, string>> {
@@ -48,16 +48,18 @@ export async function buildDocs(root: string): Promise<Map<string, string>> {
     files.set(`${CHECKS_FOLDER}/${check.id}.md`, checkPage(check, `rules/checks/${check.id}.yaml`, examples));
   }
   files.set('docs/cli.md', await commandPage(root));
-  for (const file of FILES_WITH_RUNS) {
-    files.set(file, await withRuns(readFileSync(join(root, file), 'utf8'), root));
-  }
+  files.set(FILE_WITH_RUNS, await withRuns(readFileSync(join(root, FILE_WITH_RUNS), 'utf8'), root));
   return files;
 }
 
 /** An example with what nwaudit says about it today. */
 function runExample(example: Example, check: CheckDefinition, profile: Profile): ShownExample {
-  const inventory = example.config === undefined ? undefined : decodeInventoryData(example.config, 'nwaudit.yaml').inventory;
-  const inputs = Object.entries(example.files).map(([path, text]) => ({ path, bytes: new TextEncoder().encode(text) }));
+  const inventory =
+    example.config === undefined ? undefined : decodeInventoryData(example.config, 'nwaudit.yaml').inventory;
+  const inputs = Object.entries(example.files).map(([path, text]) => ({
+    path,
+    bytes: new TextEncoder().encode(text),
+  }));
   const report = scan(inputs, {
     version: '0.0.0',
     profile,
@@ -96,7 +98,9 @@ function printYaml(data: unknown): string {
 /** `docs/cli.md`: the help of the program and of every command it lists. */
 async function commandPage(root: string): Promise<string> {
   const main = await helpOf(root, []);
-  const commands = [...main.matchAll(/^ {2}([a-z][a-z-]*) .*\[/gm)].map((match) => match[1] ?? '').filter((name) => name !== 'help');
+  const commands = [...main.matchAll(/^ {2}([a-z][a-z-]*) .*\[/gm)]
+    .map((match) => match[1] ?? '')
+    .filter((name) => name !== 'help');
   const parts = [
     '<!-- Made from the help of the program by `npm run docs`. Changes here are overwritten. -->',
     '# Command line',
@@ -104,7 +108,8 @@ async function commandPage(root: string): Promise<string> {
     '## nwaudit',
     fencedText(main),
   ];
-  for (const command of commands) parts.push(`## nwaudit ${command}`, fencedText(await helpOf(root, [command])));
+  for (const command of commands)
+    parts.push(`## nwaudit ${command}`, fencedText(await helpOf(root, [command])));
   return `${parts.join('\n\n')}\n`;
 }
 
@@ -141,11 +146,19 @@ async function runProgram(root: string, argv: readonly string[]): Promise<string
     stderr: { write: async () => true, isTerminal: false, columns: undefined },
     readStdin: async () => new Uint8Array(),
     rulePackFile: fileURLToPath(new URL('../rulepack.json', import.meta.url)),
-    version: 'VERSION',
+    version: readVersion(root),
   };
   const exitCode = await run(argv, io);
   if (exitCode > 1) throw new Error(`nwaudit ${argv.join(' ')}: exit code ${exitCode}`);
   return out.join('');
+}
+
+/** The version in package.json. */
+function readVersion(root: string): string {
+  const content: unknown = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  const version =
+    typeof content === 'object' && content !== null && 'version' in content ? content.version : undefined;
+  return String(version);
 }
 
 /** Paths below `root` that differ from `files`, those that no longer belong there included. */
@@ -153,7 +166,9 @@ function findStale(root: string, files: ReadonlyMap<string, string>): string[] {
   const there = readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' })
     .map((name) => `docs/${name}`)
     .filter((path) => path.startsWith(`${CHECKS_FOLDER}/`));
-  const differing = [...files].filter(([path, text]) => readOrUndefined(join(root, path)) !== text).map(([path]) => path);
+  const differing = [...files]
+    .filter(([path, text]) => readOrUndefined(join(root, path)) !== text)
+    .map(([path]) => path);
   return [...differing, ...there.filter((path) => !files.has(path))].sort();
 }
 

@@ -7,7 +7,12 @@ const checks = shippedChecks();
 describe.each(checks)('$id', (check) => {
   test.each(check.examples.bad)('reports: $name', (example) => {
     const findings = scanTexts(example.files, example.config).findings.filter((f) => f.check === check.id);
-    const seen = findings.map((f) => ({ host: f.host, line: f.origin?.line, severity: f.severity, certainty: f.certainty }));
+    const seen = findings.map((f) => ({
+      host: f.host,
+      line: f.origin?.line,
+      severity: f.severity,
+      certainty: f.certainty,
+    }));
     expect(seen).toHaveLength(example.expect.length);
     example.expect.forEach((expected, i) => {
       for (const [key, value] of Object.entries(expected)) {

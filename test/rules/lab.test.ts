@@ -22,16 +22,39 @@ const key = (p: { host: string | null; check: string; severity: string; file: st
 test('every mistake planted in the lab is found with its host, id, severity and line, and no other from medium up', async () => {
   const report = await scanFolder('fixtures/lab/exports', 'fixtures/lab/nwaudit.yaml');
   const found = report.findings.map((f) =>
-    key({ host: f.host, check: f.check, severity: f.severity, file: f.origin?.file ?? '', line: f.origin?.line ?? 0 }),
+    key({
+      host: f.host,
+      check: f.check,
+      severity: f.severity,
+      file: f.origin?.file ?? '',
+      line: f.origin?.line ?? 0,
+    }),
   );
   const expected = planted.map(key);
   expect(expected.filter((p) => !found.includes(p))).toEqual([]);
   const serious = report.findings
     .filter((f) => ['medium', 'high', 'critical'].includes(f.severity))
-    .map((f) => key({ host: f.host, check: f.check, severity: f.severity, file: f.origin?.file ?? '', line: f.origin?.line ?? 0 }));
+    .map((f) =>
+      key({
+        host: f.host,
+        check: f.check,
+        severity: f.severity,
+        file: f.origin?.file ?? '',
+        line: f.origin?.line ?? 0,
+      }),
+    );
   expect(serious.filter((p) => !expected.includes(p))).toEqual([]);
   for (const p of planted) {
-    const finding = report.findings.find((f) => key({ host: f.host, check: f.check, severity: f.severity, file: f.origin?.file ?? '', line: f.origin?.line ?? 0 }) === key(p));
+    const finding = report.findings.find(
+      (f) =>
+        key({
+          host: f.host,
+          check: f.check,
+          severity: f.severity,
+          file: f.origin?.file ?? '',
+          line: f.origin?.line ?? 0,
+        }) === key(p),
+    );
     expect(finding?.certainty).toBe(p.certainty ?? 'certain');
     expect(finding?.suppression !== null).toBe(p.waived ?? false);
   }
@@ -39,6 +62,8 @@ test('every mistake planted in the lab is found with its host, id, severity and 
 
 test('the clean twins give nothing at low or above', async () => {
   const report = await scanFolder('fixtures/rulesets/clean', 'fixtures/rulesets/clean/nwaudit.yaml');
-  expect(report.findings.filter((f) => f.severity !== 'info').map((f) => `${f.host} ${f.check}: ${f.message}`)).toEqual([]);
+  expect(
+    report.findings.filter((f) => f.severity !== 'info').map((f) => `${f.host} ${f.check}: ${f.message}`),
+  ).toEqual([]);
   expect(report.exitCode).toBe(0);
 });

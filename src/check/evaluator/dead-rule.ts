@@ -1,7 +1,7 @@
 import { normalizeRuleText } from '../../finding/index.ts';
 import { type DeadRule, deadRules } from '../dead-rule.ts';
-import { evidence, ruleOrigin } from '../evidence.ts';
 import { listed } from '../describe.ts';
+import { evidence, ruleOrigin } from '../evidence.ts';
 import { deleteRule } from '../iptables-command.ts';
 import { choiceOption, type Evaluator } from './evaluator.ts';
 
@@ -33,7 +33,8 @@ export const deadRule: Evaluator = {
           rule: rule.text,
           chain: chain.name,
           differs: dead.differs,
-          because: because.length === 0 ? 'other rules' : `line${because.length > 1 ? 's' : ''} ${listed(lines)}`,
+          because:
+            because.length === 0 ? 'other rules' : `line${because.length > 1 ? 's' : ''} ${listed(lines)}`,
           several: because.length > 1,
         },
         commands: dead.differs ? [] : deleteRule(table, chain, rule),

@@ -1,4 +1,5 @@
-import { checkDeclarations } from '../../inventory/index.ts';
+import { checkDeclarations, type DeclarationFact } from '../../inventory/index.ts';
+import { listed } from '../describe.ts';
 import { evidence, plainOrigin } from '../evidence.ts';
 import { choiceOption, type Evaluator } from './evaluator.ts';
 
@@ -18,9 +19,50 @@ export const expiredDeclaration: Evaluator = {
       yield evidence({
         host: null,
         origin: plainOrigin(fact.origin),
-        facts: { name, expires: declared.expires, reason: declared.reason, owner: declared.owner ?? 'nobody named' },
+        facts: {
+          name,
+          expires: declared.expires,
+          reason: declared.reason,
+          owner: declared.owner || 'nobody named',
+        },
         meaning: [name, declared.reason],
       });
     }
   },
 };
+
+/** Declarations wide enough to hide what they should not: `too-wide-declaration`. */
+export const wideDeclaration: Evaluator = {
+  scope: 'run',
+  *run(context) {
+    const { inventory, hosts, today } = context.estate;
+    if (inventory === undefined) return;
+    for (const fact of checkDeclarations(inventory, hosts, today)) {
+      if (fact.kind !== 'too-wide' && fact.kind !== 'contains-other-roles') continue;
+      yield evidence({
+        host: null,
+        origin: plainOrigin(fact.origin),
+        facts: {
+          declaration: nameOf(fact),
+          ranges: listed(fact.ranges),
+          hosts: fact.kind === 'too-wide' ? 'none' : listed(fact.hosts),
+          kind: fact.kind,
+        },
+        meaning: [fact.kind, fact.declaration, fact.name, ...fact.ranges],
+      });
+    }
+  },
+};
+
+function nameOf(fact: Extract<DeclarationFact, { readonly name: string }>): string {
+  switch (fact.declaration) {
+    case 'admin-networks':
+      return 'admin_networks';
+    case 'role-networks':
+      return `role_networks of ${fact.name}`;
+    case 'host-addresses':
+      return `the addresses of ${fact.name}`;
+    case 'exception':
+      return `the exception ${fact.name}`;
+  }
+}

@@ -22,7 +22,9 @@ export type Evaluator =
 /** The string option `name`, one of `allowed`. */
 export function choiceOption<T extends string>(options: unknown, name: string, allowed: readonly T[]): T {
   const value =
-    typeof options === 'object' && options !== null ? new Map<string, unknown>(Object.entries(options)).get(name) : undefined;
+    typeof options === 'object' && options !== null
+      ? new Map<string, unknown>(Object.entries(options)).get(name)
+      : undefined;
   const found = allowed.find((choice) => choice === value);
   if (found === undefined) throw new RangeError(`option ${name} must be one of ${allowed.join(', ')}`);
   return found;

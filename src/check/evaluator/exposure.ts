@@ -3,12 +3,12 @@ import { normalizeRuleText } from '../../finding/index.ts';
 import { CT_STATE, type Rule } from '../../model/index.ts';
 import { intervalsContain, TCP, UDP } from '../../net/index.ts';
 import { describeAddresses, describePorts } from '../../packet-set/index.ts';
+import { visitConditions } from '../../semantics/index.ts';
 import { describeExposure, describeService, describeSources, describeWitness, listed } from '../describe.ts';
 import { chainOrigin, type Evidence, evidence, fileOrigin, placeText, ruleOrigin } from '../evidence.ts';
-import { type ExposureClass, type HostExposure, forwardExposures, inputExposures } from '../exposure.ts';
+import { type ExposureClass, forwardExposures, type HostExposure, inputExposures } from '../exposure.ts';
 import type { HostContext } from '../host-context.ts';
 import { closePolicy, deleteRule, replaceRule } from '../iptables-command.ts';
-import { visitConditions } from '../../semantics/index.ts';
 import { choiceOption, type Evaluator } from './evaluator.ts';
 
 const CLASSES: readonly ExposureClass[] = [
@@ -61,7 +61,10 @@ function toEvidence(context: HostContext, found: HostExposure): Evidence {
             },
           ],
     facts: {
-      host: found.path === 'forward' && found.target !== undefined ? `${host.name}, on the way to ${found.target.name},` : host.name,
+      host:
+        found.path === 'forward' && found.target !== undefined
+          ? `${host.name}, on the way to ${found.target.name},`
+          : host.name,
       side: found.path,
       judged: found.judged,
       sources,
@@ -79,7 +82,8 @@ function toEvidence(context: HostContext, found: HostExposure): Evidence {
     certainty: found.certain ? 'certain' : 'possible',
     unknowns: found.unknowns,
     exposure: describeExposure(found.sources, found.entitled, found.protocols, found.ports),
-    witness: found.witness === undefined ? null : describeWitness(found.path, found.witness, context.mentioned),
+    witness:
+      found.witness === undefined ? null : describeWitness(found.path, found.witness, context.mentioned),
     commands: commandsFor(found),
     meaning: [
       table?.family ?? '',
@@ -116,16 +120,26 @@ function yamlHint(found: HostExposure): string {
   const addresses = [...found.sources].flatMap(([version, list]) => describeAddresses(version, list).saddr);
   const single = addresses.every((a) => !/[/-]/.test(a));
   const quoted = listed(addresses.map((a) => (a.includes(':') ? `"${a}"` : a)));
-  return single ? `hosts: { NAME: { role: ROLE, addresses: [${quoted}] } }` : `role_networks: { ROLE: [${quoted}] }`;
+  return single
+    ? `hosts: { NAME: { role: ROLE, addresses: [${quoted}] } }`
+    : `role_networks: { ROLE: [${quoted}] }`;
 }
 
 function commandsFor(found: HostExposure) {
   const { table, chain, rule } = found;
   // What the vendor requires is not taken away by a command to copy.
-  if (table === undefined || chain === undefined || found.source === 'vendor' || found.class === 'unknown-source') return [];
+  if (
+    table === undefined ||
+    chain === undefined ||
+    found.source === 'vendor' ||
+    found.class === 'unknown-source'
+  )
+    return [];
   if (found.path === 'forward' || (rule !== undefined && acceptsEstablished(rule))) return [];
   if (rule === undefined) return closePolicy(table, chain, found.kept);
   if (DELETED.has(found.class)) return deleteRule(table, chain, rule);
+  // A translation cannot be replaced by an accepting rule.
+  if (found.acceptedBy !== undefined) return [];
   // Peers without a declared address need the access too: deleting the rule would stop their backups.
   if (found.kept.length === 0 && found.entitledPeers.some((p) => p.ranges.length === 0)) return [];
   return replaceRule(table, chain, rule, found.kept);
@@ -135,10 +149,19 @@ function commandsFor(found: HostExposure) {
 function acceptsEstablished(rule: Rule): boolean {
   let found = false;
   visitConditions(rule, (c) => {
-    if (c.kind === 'field' && c.field === 'ct-state' && intervalsContain(c.values, BigInt(CT_STATE.established))) found = true;
+    if (
+      c.kind === 'field' &&
+      c.field === 'ct-state' &&
+      intervalsContain(c.values, BigInt(CT_STATE.established))
+    )
+      found = true;
   });
   return found;
 }
 
 /** Classes whose rule has no use at all. */
-const DELETED: ReadonlySet<ExposureClass> = new Set(['admin-port-via-nat', 'admin-port-on-wrong-host', 'connection-port-rule']);
+const DELETED: ReadonlySet<ExposureClass> = new Set([
+  'admin-port-via-nat',
+  'admin-port-on-wrong-host',
+  'connection-port-rule',
+]);

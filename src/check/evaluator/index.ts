@@ -1,5 +1,5 @@
 import { deadRule } from './dead-rule.ts';
-import { expiredDeclaration } from './declaration.ts';
+import { expiredDeclaration, wideDeclaration } from './declaration.ts';
 import type { Evaluator } from './evaluator.ts';
 import { exposure } from './exposure.ts';
 import { hostNotJudged, missingIpVersion, opaqueMatch, unreadInput } from './input-state.ts';
@@ -18,6 +18,7 @@ export const EVALUATORS: ReadonlyMap<string, Evaluator> = new Map([
   ['required-path', requiredPath],
   ['return-path', returnPath],
   ['unread-input', unreadInput],
+  ['wide-declaration', wideDeclaration],
 ]);
 
 export type { Evaluator, RunContext } from './evaluator.ts';

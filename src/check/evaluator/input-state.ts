@@ -18,7 +18,13 @@ export const unreadInput: Evaluator = {
     }
     for (const [file, diagnostics] of byFile) {
       const first = diagnostics[0]!;
-      const origin: ReturnType<typeof plainOrigin> = { ...first.origin, family: null, table: null, chain: null, rule: null };
+      const origin: ReturnType<typeof plainOrigin> = {
+        ...first.origin,
+        family: null,
+        table: null,
+        chain: null,
+        rule: null,
+      };
       yield evidence({
         host: context.host.name,
         origin,
@@ -85,7 +91,7 @@ export const opaqueMatch: Evaluator = {
     const groups = new Map<string, Evidence['related'][number]['origin'][]>();
     for (const table of context.input.ruleset.tables) {
       for (const chain of table.chains) {
-        if (isGeneratedChain(chain.name)) continue;
+        if (table.dialect === 'firewalld' || isGeneratedChain(chain.name)) continue;
         for (const rule of chain.rules) {
           if (!matters(rule) || rule.number === undefined) continue;
           const texts = new Set<string>();
@@ -137,4 +143,3 @@ function collectOpaque(context: HostContext, condition: Condition, texts: Set<st
       return;
   }
 }
-

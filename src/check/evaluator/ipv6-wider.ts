@@ -1,6 +1,14 @@
 import { normalizeRuleText } from '../../finding/index.ts';
-import { type Interval, interval, normalizeIntervals, single, subtractIntervals, TCP, UDP } from '../../net/index.ts';
-import { type PacketSet, isAnySource } from '../../packet-set/index.ts';
+import {
+  type Interval,
+  interval,
+  normalizeIntervals,
+  single,
+  subtractIntervals,
+  TCP,
+  UDP,
+} from '../../net/index.ts';
+import { isAnySource, type PacketSet } from '../../packet-set/index.ts';
 import type { Decision } from '../../semantics/index.ts';
 import { describeService, describeWitness } from '../describe.ts';
 import { chainOrigin, evidence, placeText, ruleOrigin } from '../evidence.ts';
@@ -59,7 +67,12 @@ export const ipv6Wider: Evaluator = {
           place: placeText(rule, chain),
         },
         witness: packet === undefined ? null : describeWitness('input', packet, context.mentioned),
-        meaning: [table.family, table.name, chain.name, rule === undefined ? 'policy' : normalizeRuleText(rule.text)],
+        meaning: [
+          table.family,
+          table.name,
+          chain.name,
+          rule === undefined ? 'policy' : normalizeRuleText(rule.text),
+        ],
       });
     }
   },

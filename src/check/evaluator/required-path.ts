@@ -56,7 +56,10 @@ function toEvidence(context: HostContext, found: StoppedFlow): Evidence {
     },
     certainty: found.certain ? 'certain' : 'possible',
     unknowns: found.unknowns,
-    witness: found.witness === undefined ? null : describeWitness(incoming ? 'input' : 'output', found.witness, context.mentioned),
+    witness:
+      found.witness === undefined
+        ? null
+        : describeWitness(incoming ? 'input' : 'output', found.witness, context.mentioned),
     commands: found.reply || blocker === undefined ? [] : commandsFor(found),
     meaning: [flow.id, direction],
   });

@@ -1,0 +1,172 @@
+/** Documentation pages of checks, as Markdown. What the pages say comes from the rule pack; see docs/adding-a-check.md. */
+import { highestSeverityOf } from './message.ts';
+import type { Case, CheckDefinition } from './rulepack.ts';
+
+/** An example as its page shows it. */
+export interface ShownExample {
+  readonly name: string;
+  /** The configuration as YAML; `undefined` for none. */
+  readonly config: string | undefined;
+  /** Texts by file name. */
+  readonly files: Readonly<Record<string, string>>;
+  /** What nwaudit says about it, one line a finding; empty for a good example. */
+  readonly reported: readonly string[];
+}
+
+/** The examples of a check. */
+export interface ShownExamples {
+  readonly bad: readonly ShownExample[];
+  readonly good: readonly ShownExample[];
+}
+
+/**
+ * What the answers of an evaluator rest on and where they end, by evaluator: "certainty and limits" of every check
+ * that names it. A test demands one entry for each evaluator there is.
+ */
+export const LIMITS_OF_EVALUATOR: Readonly<Record<string, string>> = {
+  'dead-rule': `Proved on packet sets over everything a packet can be. A test that nwaudit cannot decide counts as both true
+and false, so it can hide a dead rule and never invents one: every finding is certain. Chains that other programs write
+(Docker, Kubernetes, libvirt, fail2ban and the like) are passed over, and so are the directions of a host that no export
+shows. Counters are not looked at.`,
+  exposure: `Judged on the whole way of a packet, for new connections from outside: TCP with SYN alone, and other protocols with ports,
+on any interface but lo. The input side always counts. The forward side counts on gateways, by role or because they translate connections to
+other hosts, for each declared host behind them; elsewhere only a forward side that is open altogether is told, as info. A finding is
+certain when it holds whatever undecided tests answer; else it is possible and names them. Rate limits, counters and chance make
+it possible too. Not judged are ICMP and other protocols without ports, ports outside NetWorker's ranges unless everything is open, and
+whether a service listens. On the input side a rule for another destination address than the host's own counts like any other.
+Where not all who may use a port are known by address, access from a narrow source is reported as unknown-source instead; where the role
+of the host is not known, only access from anywhere is reported.`,
+  'expired-declaration': `Certain: dates are compared, as ISO dates, with the date of the run. The last day named still counts.`,
+  'host-not-judged': `Certain. A role is known from nwaudit.yaml or guessed from whole words of the host's name; the report says which.`,
+  'ip-version-not-exported': `Certain about the exports, and silent about the host: that IPv6 is switched off there no export of rules shows.`,
+  'ipv6-wider-than-ipv4': `Compares ports that at least half of all addresses reach, over all rules of both IP versions. Rules that another
+exposure finding blames already are left to it. A difference between narrow sources is not reported. Undecided tests count
+as passed.`,
+  'opaque-match': `Certain: it says what nwaudit does not know. Rate limits, counters and chance are not listed: an export cannot
+settle them. Findings that hang on the test say so themselves.`,
+  'required-path': `Judged where the path is stopped: at the receiver's input side and at the sender's output side, each if it was
+exported; firewalls in between are not part of it. Asked for every declared peer and every port of the flow, with initiating
+ports 49152 to 60999, over the IP version both have addresses of. A test that may pass at times, such as a rate limit, counts as
+open. A finding is certain when no answer to an undecided test opens the path; else it is possible. Where no peer is known by
+address, only a path that nobody outside can use is reported.`,
+  'return-path': `Judged as missing-required-path is, for packets of an established connection in the other direction, and only where the first
+packet gets through. What connection tracking itself does (table full, timeouts) is not modelled.`,
+  'unread-input': `Certain. A rule that cannot be read stays in its place as one that may match anything and do anything, so other findings
+become possible where they hang on it. A file of which nothing is read leaves no trace in other findings.`,
+  'wide-declaration': `Certain: it rests on the configuration alone. A range counts as too wide from an IPv4 /8 or an IPv6 /32 on; a
+narrower one is reported only where declared hosts of other roles lie in it.`,
+};
+
+/** First line of every generated page. */
+function banner(source: string): string {
+  return `<!-- Made from ${source} by \`npm run docs\`. Changes here are overwritten. -->`;
+}
+
+/** The page of one check. `file` is the YAML file it comes from. */
+export function checkPage(check: CheckDefinition, file: string, examples: ShownExamples): string {
+  const limits = LIMITS_OF_EVALUATOR[check.evaluate];
+  return page([
+    banner(file),
+    `# ${check.id}`,
+    `${escapeMarkdown(check.title)}. Severity: ${describeSeverity(check)}. Since ${check.since}${check.status === 'nursery' ? ', runs only with `--select`' : ''}.`,
+    '## What it reports',
+    ...describeMessages(check),
+    '## Why it matters',
+    prose(check.rationale),
+    '## Bad example',
+    ...shownExamples(examples.bad),
+    '## Good example',
+    ...shownExamples(examples.good),
+    '## Remediation',
+    prose(check.remediation),
+    '## Certainty and limits',
+    ...(limits === undefined ? [] : [limits.replaceAll('\n', ' ')]),
+    'What nwaudit does not model at all stands in [limitations](../limitations.md).',
+    '## References',
+    check.references.length === 0
+      ? 'None.'
+      : check.references.map((one) => `- ${escapeMarkdown(one)}`).join('\n'),
+  ]);
+}
+
+/** The list of all checks. */
+export function checkIndexPage(checks: readonly CheckDefinition[]): string {
+  const rows = checks.map(
+    (check) =>
+      `| [${check.id}](${check.id}.md) | ${highestSeverityOf(check)} | ${escapeMarkdown(check.title).replaceAll('|', '\\|')} |`,
+  );
+  return page([
+    banner('rules/checks/'),
+    '# Checks',
+    'Every check of the rule pack, with the highest severity a finding of it can have. `nwaudit rules` prints the same list, `nwaudit rules ID` explains one.',
+    ['| id | severity | title |', '|---|---|---|', ...rows].join('\n'),
+  ]);
+}
+
+function page(parts: readonly string[]): string {
+  return `${parts.join('\n\n')}\n`;
+}
+
+function describeSeverity({ severity }: CheckDefinition): string {
+  if (typeof severity === 'string') return severity;
+  return severity.map((one, i) => `${i === 0 ? '' : 'else '}${one.is}${describeWhen(one)}`).join(', ');
+}
+
+/** The condition of a case; empty for the last one. */
+function describeWhen({ when }: Case<unknown>): string {
+  if (when === undefined) return '';
+  return ` when ${Object.entries(when)
+    .map(([fact, value]) => `${factName(fact)} is ${String(value)}`)
+    .join(' and ')}`;
+}
+
+function describeMessages({ message }: CheckDefinition): string[] {
+  if (typeof message === 'string') return ['The finding says:', `> ${prose(message)}`];
+  return message.flatMap((one, i) => [
+    `${i === 0 ? 'The finding says' : 'Else'}${describeWhen(one)}:`,
+    `> ${prose(one.is)}`,
+  ]);
+}
+
+/** Facts have no value on a page: their names stand for them, in capitals. */
+function factName(fact: string): string {
+  return fact.toUpperCase();
+}
+
+/** Text of the rule pack with its facts named and nothing in it taken for Markdown. Keeps paragraphs and line breaks. */
+function prose(text: string): string {
+  return escapeMarkdown(
+    text.trim().replace(/\{([a-zA-Z][a-zA-Z0-9_-]*)\}/g, (_, name: string) => factName(name)),
+  );
+}
+
+function escapeMarkdown(text: string): string {
+  return text.replace(/[\\`*_<[\]]/g, (character) => `\\${character}`);
+}
+
+function shownExamples(examples: readonly ShownExample[]): string[] {
+  let shownConfig: string | undefined;
+  return examples.flatMap((example) => {
+    const isAbove = example.config !== undefined && example.config === shownConfig;
+    shownConfig = example.config ?? shownConfig;
+    return [
+      `### ${escapeMarkdown(example.name)}`,
+      ...(example.config === undefined
+        ? []
+        : isAbove
+          ? ['`nwaudit.yaml` as above.']
+          : ['`nwaudit.yaml`', fenced(example.config, 'yaml')]),
+      ...Object.entries(example.files).flatMap(([name, text]) => [`\`${name}\``, fenced(text, '')]),
+      ...(example.reported.length === 0
+        ? ['Nothing is reported.']
+        : ['Reported:', fenced(example.reported.join('\n'), '')]),
+    ];
+  });
+}
+
+/** A code block whose fence is longer than any row of backticks in the text. */
+function fenced(text: string, language: string): string {
+  const longest = Math.max(2, ...[...text.matchAll(/`+/g)].map((match) => match[0].length));
+  const fence = '`'.repeat(longest + 1);
+  return `${fence}${language}\n${text.trimEnd()}\n${fence}`;
+}
