@@ -1,5 +1,6 @@
 import type { Packet, PacketAnswer, PathStep } from '../model/index.ts';
 import type { IpVersion } from '../net/index.ts';
+import { hasPorts } from './nat.ts';
 import { type PreparedRuleset, wayOf } from './prepare.ts';
 import {
   arrivingHeader,
@@ -140,7 +141,11 @@ function endOf(state: State, version: IpVersion, verdict: End['verdict']): End {
     const width = fieldWidth(field, version);
     return onlyValue(value, (variable) => domainOf(state.knowledge, variable, width));
   };
-  return { verdict, daddr: state.redirected ? undefined : known('daddr'), dport: known('dport') };
+  return {
+    verdict,
+    daddr: state.redirected ? undefined : known('daddr'),
+    dport: hasPorts(state) ? known('dport') : undefined,
+  };
 }
 
 /** What all ends have in common. */

@@ -162,7 +162,8 @@ function usable(range: Interval | undefined, width: number): Interval {
   return range === undefined || range.lo > range.hi ? anything(width) : range;
 }
 
-function hasPorts(state: State): boolean {
+/** Whether the packet's protocol has ports. */
+export function hasPorts(state: State): boolean {
   const protocol = fieldValue(state.header, 'protocol');
   return typeof protocol === 'bigint' && PROTOCOLS_WITH_PORTS.includes(Number(protocol));
 }

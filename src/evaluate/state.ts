@@ -1,6 +1,6 @@
 import type { FieldName, Packet } from '../model/index.ts';
-import { CT_STATE, FIELD_BITS } from '../model/index.ts';
-import { addressBits, type Interval, type IpVersion } from '../net/index.ts';
+import { CT_STATE, FIELD_BITS, PACKET_TYPE } from '../model/index.ts';
+import { addressBits, type Interval, type IpVersion, normalizeIntervals, single } from '../net/index.ts';
 import type { PreparedChain, Way } from './prepare.ts';
 import {
   type Domain,
@@ -154,13 +154,20 @@ export function copyState(state: State): State {
   return { ...state, frames: state.frames.map((frame) => ({ ...frame })) };
 }
 
-/**
- * What is known of a packet at the start. A packet that is forwarded has more than one hop left, or it would not be
- * asked about there.
- */
+/** What a TTL or hop limit may be that is not told: packets without hops left are not asked about. */
+export const UNTOLD_TTL: Interval = { lo: 2n, hi: 255n };
+
+/** Packet types that exist. */
+const PACKET_TYPES: readonly Interval[] = normalizeIntervals(Object.values(PACKET_TYPE).map(single));
+
+/** What is known of a packet at the start about the fields that it does not give. */
 function startKnowledge(packet: Packet): Knowledge {
-  if (packet.hook !== 'forward' || packet.ttl !== undefined) return NOTHING_KNOWN;
-  return { truths: new Map(), domains: new Map([['ttl', rangeDomain({ lo: 2n, hi: 255n })]]), id: 0 };
+  const domains = new Map<string, Domain>();
+  if (packet.hook === 'forward' && packet.ttl === undefined) domains.set('ttl', rangeDomain(UNTOLD_TTL));
+  if (packet.pkttype === undefined) {
+    domains.set('pkttype', { ...fullDomain(FIELD_BITS.pkttype), intervals: PACKET_TYPES });
+  }
+  return { ...NOTHING_KNOWN, domains };
 }
 
 /** The state of a packet that has met no chain yet. */

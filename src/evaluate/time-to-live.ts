@@ -6,16 +6,14 @@ import {
   fieldValue,
   type Question,
   type State,
+  UNTOLD_TTL,
   withDomain,
   withField,
 } from './state.ts';
 import { domainContains, rangeDomain, type UnknownValue } from './unknown-value.ts';
 
 /** TTL or hop limit with which a packet is still passed on. Source: linux net/ipv4/ip_forward.c, net/ipv6/ip6_output.c. */
-const LEAST_TTL = 2n;
-
-/** What a TTL may be that is not told: packets without hops left are not asked about. */
-export const UNTOLD_TTL = { lo: LEAST_TTL, hi: 255n } as const;
+const LEAST_TTL = UNTOLD_TTL.lo;
 
 /** The packet is passed on: its TTL or hop limit is one less, or it goes no further. The result is what has to be asked first. */
 export function loseHop(state: State, context: Context): Question | undefined {

@@ -12,9 +12,10 @@ import {
   NO_ANSWERS,
   type Question,
   type State,
+  UNTOLD_TTL,
   withField,
 } from './state.ts';
-import { loseHop, UNTOLD_TTL } from './time-to-live.ts';
+import { loseHop } from './time-to-live.ts';
 import { assignBits, exclusiveOr } from './unknown-value.ts';
 
 /** One step of a walk. `sure` is false for a rule of which it is not known whether it matches. */

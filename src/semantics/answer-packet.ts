@@ -1,8 +1,9 @@
 import { CT_STATE, type Packet, type PacketAnswer } from '../model/index.ts';
-import { interval, PROTOCOLS_WITH_PORTS } from '../net/index.ts';
+import { PROTOCOLS_WITH_PORTS } from '../net/index.ts';
 import type { Header, PacketSet } from '../packet-set/index.ts';
 import type { HostSpace } from './host-space.ts';
-import { deliveredBits, type PathAnalysis } from './packet-path.ts';
+import type { PathAnalysis } from './packet-path.ts';
+import { UNTOLD_TTL } from './statement-effect.ts';
 
 /** A packet's fate as the packet sets tell it. */
 export interface SetAnswer extends PacketAnswer {
@@ -54,24 +55,33 @@ export function answerPacket(host: HostSpace, analysis: PathAnalysis, packet: Pa
   const { space } = host;
   const header = headerOf(packet);
   const left = space.restrict(analysis.acceptedPackets, header);
-  const arrived = { daddr: packet.daddr, dport: packet.dport };
-  // A packet whose hops are not told has some left when it is asked about on the forward path.
-  const alive =
-    packet.hook === 'forward' && packet.ttl === undefined
-      ? space.inIntervals(space.bits('ttl'), [interval(2, 255)])
-      : space.full;
-  if (!space.intersects(left, alive)) {
-    const rejected = space.includes(space.restrict(analysis.rejected, header), alive);
+  const asked = askedAbout(host, packet);
+  if (!space.intersects(left, asked)) {
+    const arrived = { daddr: packet.daddr, dport: packet.dport };
+    const rejected = space.includes(space.restrict(analysis.rejected, header), asked);
     return { verdict: rejected ? 'reject' : 'drop', delivered: arrived, unknowns: [], missingFields: [] };
   }
   const delivered = deliveredTo(host, analysis, packet, header);
-  if (space.includes(left, alive)) return { verdict: 'accept', delivered, unknowns: [], missingFields: [] };
+  if (space.includes(left, asked)) return { verdict: 'accept', delivered, unknowns: [], missingFields: [] };
+  const undecided = withinAsked(host, left, asked);
   return {
     verdict: 'unknown',
     delivered,
-    unknowns: host.unknownsOf(left),
-    missingFields: space.support(left).fields.filter((f) => f !== 'version'),
+    unknowns: host.unknownsOf(undecided),
+    missingFields: space.support(undecided).fields.filter((f) => f !== 'version'),
   };
+}
+
+/** The packets that one may stand for: on the forward path one whose TTL is not told has some hops left. */
+function askedAbout({ space }: HostSpace, packet: Packet): PacketSet {
+  if (packet.hook !== 'forward' || packet.ttl !== undefined) return space.full;
+  return space.inIntervals(space.bits('ttl'), [UNTOLD_TTL]);
+}
+
+/** A set that equals `set` within `asked`, and does not depend on the TTL where that makes no difference there. */
+function withinAsked({ space }: HostSpace, set: PacketSet, asked: PacketSet): PacketSet {
+  const anyTtl = space.exists(space.intersect(set, asked), space.variables({ fields: ['ttl'] }));
+  return space.includes(set, space.intersect(anyTtl, asked)) ? anyTtl : set;
 }
 
 /** Destination after NAT where every accepting environment and valuation agrees on a known value; `undefined` elsewhere. */
@@ -83,13 +93,17 @@ function deliveredTo(
 ): PacketAnswer['delivered'] {
   const { space } = host;
   const hasPorts = PROTOCOLS_WITH_PORTS.includes(packet.protocol);
+  const asked = askedAbout(host, packet);
   const places = [...analysis.accepted.values()].flatMap(({ environment, set }) => {
-    const accepting = space.restrict(set, header);
+    const accepting = space.intersect(space.restrict(set, header), asked);
     if (space.isEmpty(accepting)) return [];
-    const bits = deliveredBits(host, environment, analysis.version);
+    const numberOf = (field: 'daddr' | 'dport', arrived: bigint | undefined) => {
+      const bits = environment.bits(field);
+      return bits === undefined ? arrived : constantOf(host, bits, header, accepting);
+    };
     return {
-      daddr: bits.redirected ? undefined : constantOf(host, bits.daddr, header, accepting),
-      dport: hasPorts ? constantOf(host, bits.dport, header, accepting) : undefined,
+      daddr: environment.note('redirected') === undefined ? numberOf('daddr', packet.daddr) : undefined,
+      dport: hasPorts ? numberOf('dport', header.dport) : undefined,
     };
   });
   const same = (field: 'daddr' | 'dport') =>

@@ -18,6 +18,9 @@ const DEEPEST_JUMP = 1500;
  */
 export const MOST_VISITS = 3_000_000;
 
+/** A chain is left in no more environments than this. More than in `condense`, since what leaves the last chain is not traversed again. */
+const MOST_RESULTS = 1000;
+
 /** A rule met by packets of one environment: which of them reach it, and which of those match. */
 export interface RuleVisit {
   readonly rule: Rule;
@@ -108,6 +111,29 @@ interface Hit {
   readonly after: Environment;
 }
 
+/** A visit of a rule that leads packets to another chain. */
+interface Jump {
+  readonly chain: Chain;
+  readonly hit: Hit;
+  readonly visit: RuleVisit & { readonly match: PacketSet };
+}
+
+/** A chain that is to be summarized. */
+interface Call {
+  readonly chain: Chain;
+  readonly environment: Environment;
+  readonly entering: PacketSet;
+}
+
+/** A traversal asks for the summaries of the chains it comes to, and ends with that of its own. */
+type Traversal = Generator<Call, ChainSummary, ChainSummary | undefined>;
+
+interface Waiting {
+  readonly scope: Scope;
+  readonly environment: Environment;
+  readonly traversal: Traversal;
+}
+
 /** Traverses the chains of one table for one kind of base chain, at one place. */
 export class ChainTraversal {
   readonly #host: HostSpace;
@@ -118,6 +144,7 @@ export class ChainTraversal {
   readonly #index: ChainIndex;
   readonly #budget: VisitBudget;
   readonly #scopes = new Map<Chain, Scope[]>();
+  readonly #natScope: string;
   #depth = 0;
   readonly troubles: ChainTrouble[] = [];
 
@@ -137,16 +164,42 @@ export class ChainTraversal {
     this.#natChain = natChain;
     this.#index = host.chainIndex(table);
     this.#budget = budget;
+    this.#natScope = host.newScope();
   }
 
   /**
    * Summary of a chain entered in `environment` by the packets `entering`. A packet that passes a chain with varying predicates twice
    * meets a fresh truth value each time: such a chain is traversed anew for packets that have been there, while
    * packets that have not share its unknowns. All other chains are traversed once for each environment.
+   *
+   * Traversals that wait for a chain they jump to stand on a stack of their own: chains may be nested deeper than functions.
    */
   summarize(chain: Chain, environment: Environment, entering: PacketSet): ChainSummary {
+    const waiting: Waiting[] = [];
+    let summary = this.#call(waiting, { chain, environment, entering });
+    for (let top = waiting.pop(); top !== undefined; top = waiting.pop()) {
+      this.#depth = waiting.length + 1;
+      const step = top.traversal.next(summary);
+      if (step.done === true) {
+        summary = step.value;
+        top.scope.summaries.set(top.environment.key, summary);
+      } else {
+        waiting.push(top);
+        summary = this.#call(waiting, step.value);
+      }
+    }
+    // The last traversal to end is that of `chain`.
+    return summary!;
+  }
+
+  /** The summary if there is one, else `undefined` and a traversal that will make it. */
+  #call(waiting: Waiting[], { chain, environment, entering }: Call): ChainSummary | undefined {
     const scope = this.#scopeFor(chain, entering);
-    return entryOf(scope.summaries, environment.key, () => this.#traverse(chain, environment, scope.name));
+    const known = scope.summaries.get(environment.key);
+    if (known === undefined) {
+      waiting.push({ scope, environment, traversal: this.#traverse(chain, environment, scope.name) });
+    }
+    return known;
   }
 
   #scopeFor(chain: Chain, entering: PacketSet): Scope {
@@ -163,7 +216,7 @@ export class ChainTraversal {
     return scope;
   }
 
-  #traverse(chain: Chain, entry: Environment, scope: string): ChainSummary {
+  *#traverse(chain: Chain, entry: Environment, scope: string): Traversal {
     const { space } = this.#host;
     const { version } = this.#place;
     const pass: Pass = {
@@ -178,56 +231,57 @@ export class ChainTraversal {
       next: new StateBuilder(space),
     };
     pass.next.add(entry, space.version(version));
-    this.#depth++;
     for (const [index, rule] of chain.rules.entries()) {
       const remaining = condense(this.#host, pass.next.build(), version);
       pass.next = new StateBuilder(space);
       // Nothing comes here any more. The rule is visited all the same, to be known as one that nothing reaches.
       const visited = remaining.size > 0 ? remaining.values() : [{ environment: entry, set: space.empty }];
       for (const { environment, set } of visited) {
-        this.#host.withinScope(`${scope}.${index}`, () => this.#visit(pass, rule, index, environment, set));
+        const visit = { rule, index, environment, reach: set };
+        const jump = this.#host.withinScope(`${scope}.${index}`, () => this.#visit(pass, visit));
+        if (jump === undefined) continue;
+        const { chain: target, hit } = jump;
+        const callee = yield { chain: target, environment: hit.after, entering: hit.set };
+        // What is asked for is answered, by the loop in `summarize`.
+        this.#comeBack(pass, jump, callee!);
       }
     }
-    this.#depth--;
     for (const { environment, set } of pass.next.build().values()) pass.ended.add(environment, set);
     return {
       chain,
       environment: entry,
       visits: pass.visits,
       decisions: pass.decisions,
-      accepted: condense(this.#host, pass.accepted.build(), version),
+      accepted: condense(this.#host, pass.accepted.build(), version, MOST_RESULTS),
       dropped: pass.dropped,
       rejected: pass.rejected,
-      ended: condense(this.#host, pass.ended.build(), version),
+      ended: condense(this.#host, pass.ended.build(), version, MOST_RESULTS),
     };
   }
 
-  #visit(pass: Pass, rule: Rule, index: number, environment: Environment, reach: PacketSet): void {
+  /** What a rule does with the packets of one environment. The result is where some of them go from here, if it jumps. */
+  #visit(pass: Pass, visit: Pick<RuleVisit, 'rule' | 'index' | 'environment' | 'reach'>): Jump | undefined {
     const { space } = this.#host;
-    if (--this.#budget.left < 0)
+    const { rule, environment, reach } = visit;
+    if (--this.#budget.left < 0) {
       throw new PacketSetBudgetError(`chains need more than ${MOST_VISITS} rule visits`);
+    }
     if (!matters(rule)) {
-      pass.visits.push({
-        rule,
-        index,
-        environment,
-        reach,
-        match: undefined,
-        hit: undefined,
-        callee: undefined,
-      });
+      pass.visits.push({ ...visit, match: undefined, hit: undefined, callee: undefined });
       pass.next.add(environment, reach);
-      return;
+      return undefined;
     }
     const match = this.#match(rule, environment);
     const set = space.intersect(reach, match);
-    pass.next.add(environment, space.minus(reach, match));
-    let callee: ChainSummary | undefined;
+    const done = { ...visit, match, hit: set, callee: undefined };
     if (!space.isEmpty(set)) {
       const hit = { rule, set, after: this.#afterStatements(rule, environment) };
-      callee = this.#apply(pass, hit, rule.verdict);
+      const chain = this.#apply(pass, hit, rule.verdict);
+      if (chain !== undefined) return { chain, hit, visit: done };
     }
-    pass.visits.push({ rule, index, environment, reach, match, hit: set, callee });
+    pass.next.add(environment, space.minus(reach, match));
+    pass.visits.push(done);
+    return undefined;
   }
 
   /** Packets a rule's matches take, wherever they come from. Built apart from what reaches the rule: it is small, that is not. */
@@ -250,12 +304,12 @@ export class ChainTraversal {
     return after;
   }
 
-  /** What a verdict does with the packets it applies to. The result is where a jump leads. */
-  #apply(pass: Pass, hit: Hit, verdict: Verdict): ChainSummary | undefined {
+  /** What a verdict does with the packets it applies to. The result is where a jump leads, for which nothing is done yet. */
+  #apply(pass: Pass, hit: Hit, verdict: Verdict): Chain | undefined {
     switch (verdict.kind) {
       case 'jump':
       case 'goto':
-        return this.#jump(pass, hit, verdict);
+        return this.#target(pass, hit, verdict.chain);
       case 'accept':
       case 'drop':
       case 'reject':
@@ -287,7 +341,11 @@ export class ChainTraversal {
     if (!this.#natChain) this.#undecided(pass, hit, rule.text, true);
     else if (isForOther) pass.next.add(after, set);
     else {
-      for (const { within, environment } of afterNat(this.#host, this.#place, after, nat, rule.text)) {
+      // No packet is translated twice in one base chain, so that all its rules share their unknowns.
+      const translations = this.#host.withinScope(this.#natScope, () =>
+        afterNat(this.#host, this.#place, after, nat),
+      );
+      for (const { within, environment } of translations) {
         const part = this.#host.space.intersect(set, within);
         this.#settle(pass, hit, 'accept', part, environment.withNote('nat', rule.text));
       }
@@ -320,25 +378,36 @@ export class ChainTraversal {
     if (mayGoOn) pass.next.add(hit.after, space.minus(hit.set, space.union(accepts, stops)));
   }
 
-  #jump(
-    pass: Pass,
-    hit: Hit,
-    verdict: Verdict & { readonly kind: 'jump' | 'goto' },
-  ): ChainSummary | undefined {
-    const { space } = this.#host;
-    const target = this.#index.target(pass.chain, verdict.chain);
+  /** The chain that a jump leads to. One that cannot be followed may do anything. */
+  #target(pass: Pass, hit: Hit, name: string): Chain | undefined {
+    const target = this.#index.target(pass.chain, name);
     const trouble = target.kind !== 'chain' ? target.kind : this.#depth >= DEEPEST_JUMP ? 'depth' : undefined;
-    if (target.kind !== 'chain' || trouble !== undefined) {
-      this.troubles.push({ kind: trouble ?? 'missing', table: this.#table, chain: verdict.chain });
-      this.#undecided(pass, hit, hit.rule.text, true);
-      return undefined;
-    }
-    const callee = this.summarize(target.chain, hit.after, hit.set);
+    if (target.kind === 'chain' && trouble === undefined) return target.chain;
+    this.troubles.push({ kind: trouble ?? 'missing', table: this.#table, chain: name });
+    this.#undecided(pass, hit, hit.rule.text, true);
+    return undefined;
+  }
+
+  /** Adds what a called chain did with the packets that jumped there. */
+  #comeBack(pass: Pass, { hit, visit }: Jump, callee: ChainSummary): void {
+    const { space } = this.#host;
+    const { environment, reach, match } = visit;
+    pass.visits.push({ ...visit, callee });
     pass.accepted.addWithin(callee.accepted, hit.set);
     pass.dropped = space.union(pass.dropped, space.intersect(hit.set, callee.dropped));
     pass.rejected = space.union(pass.rejected, space.intersect(hit.set, callee.rejected));
-    (verdict.kind === 'jump' ? pass.next : pass.ended).addWithin(callee.ended, hit.set);
-    return callee;
+    if (hit.rule.verdict.kind === 'goto') {
+      pass.next.add(environment, space.minus(reach, match));
+      pass.ended.addWithin(callee.ended, hit.set);
+      return;
+    }
+    // Packets that come back as they went never leave the set: it is large, and taking them out and putting them back is dear.
+    const unchanged = callee.ended.get(environment.key)?.set ?? space.empty;
+    pass.next.add(environment, space.minus(reach, space.minus(match, unchanged)));
+    for (const end of callee.ended.values()) {
+      if (end.environment.key !== environment.key)
+        pass.next.add(end.environment, space.intersect(end.set, hit.set));
+    }
   }
 }
 

@@ -19,8 +19,13 @@ export const MOST_ENVIRONMENTS = 16;
  * bits are those of the environment each packet is in. Exact, since the sets of different environments are disjoint.
  * Packets that NAT treated differently stay apart.
  */
-export function condense(host: HostSpace, state: State, version: IpVersion): State {
-  if (state.size <= MOST_ENVIRONMENTS) return state;
+export function condense(
+  host: HostSpace,
+  state: State,
+  version: IpVersion,
+  most: number = MOST_ENVIRONMENTS,
+): State {
+  if (state.size <= most) return state;
   const groups = new Map<string, Entry[]>();
   for (const entry of state.values()) {
     const { environment } = entry;

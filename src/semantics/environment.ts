@@ -79,6 +79,14 @@ export class Environment {
     return new Environment(fields, this.#notes);
   }
 
+  /** This environment with only these fields assigned; notes stay. */
+  retaining(fields: readonly EnvironmentField[]): Environment {
+    return new Environment(
+      new Map([...this.#fields].filter(([field]) => fields.includes(field))),
+      this.#notes,
+    );
+  }
+
   /** This environment with a note set, or removed when `value` is `undefined`. */
   withNote(name: NoteName, value: string | undefined): Environment {
     if (this.#notes.get(name) === value) return this;

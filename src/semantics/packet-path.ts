@@ -54,7 +54,7 @@ export interface PathAnalysis {
   readonly path: PacketHook;
   readonly version: IpVersion;
   readonly runs: readonly BaseChainRun[];
-  /** Accepted by every base chain, by what NAT and marks have made of them. */
+  /** Accepted by every base chain, by what NAT has made of their destination. Other fields have their arriving value here. */
   readonly accepted: State;
   readonly acceptedPackets: PacketSet;
   readonly dropped: PacketSet;
@@ -100,13 +100,14 @@ export function analysePath(host: HostSpace, path: PacketHook, version: IpVersio
         state = afterTracking(host, state, version);
         tracked = true;
       }
+      state = condense(host, state, version);
       const place: Place = { path, hook, version };
       const { run, traversal } = runBaseChain(host, place, placed, state, tracked, budget);
       troubles.push(...traversal.troubles);
       runs.push(run);
       dropped = space.union(dropped, run.dropped);
       rejected = space.union(rejected, run.rejected);
-      state = condense(host, run.passed, version);
+      state = run.passed;
     }
     state = atEndOfHook(host, state, path, hook);
     if (path === 'forward' && hook === 'prerouting') {
@@ -115,17 +116,24 @@ export function analysePath(host: HostSpace, path: PacketHook, version: IpVersio
       dropped = space.union(dropped, space.minus(before, packetsOf(space, state)));
     }
   }
-  if (!tracked) state = afterTracking(host, state, version);
   return {
     path,
     version,
     runs,
-    accepted: state,
+    accepted: byDelivery(host, state),
     acceptedPackets: packetsOf(space, state),
     dropped,
     rejected,
     troubles,
   };
+}
+
+/** The same packets, told apart by their destination only. */
+function byDelivery(host: HostSpace, state: State): State {
+  const builder = new StateBuilder(host.space);
+  for (const { environment, set } of state.values())
+    builder.add(environment.retaining(['daddr', 'dport']), set);
+  return builder.build();
 }
 
 /** Hooks that lie behind connection tracking altogether. */

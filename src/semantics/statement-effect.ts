@@ -77,36 +77,38 @@ export interface Translation {
   readonly environment: Environment;
 }
 
+/** What a translation sets, and what reports call the values it chooses. All rules of a chain share these unknowns. */
+interface Side {
+  readonly address: 'saddr' | 'daddr';
+  readonly port: 'sport' | 'dport';
+  readonly name: string;
+}
+
+const SOURCE: Side = { address: 'saddr', port: 'sport', name: 'source' };
+const DESTINATION: Side = { address: 'daddr', port: 'dport', name: 'destination' };
+
 /**
  * Address translation by a rule of a nat chain (packet-path.md, "Fields along the way"). Packets whose port changes and
  * packets whose port stays (no ports, or a port in the wanted range already) come apart, so that new ports are constants or
  * unknowns and never functions of the old ones. Source: linux nf_nat_core.c, nf_nat_l4proto_in_range().
  */
-export function afterNat(
-  host: HostSpace,
-  place: Place,
-  environment: Environment,
-  nat: Nat,
-  text: string,
-): Translation[] {
+export function afterNat(host: HostSpace, place: Place, environment: Environment, nat: Nat): Translation[] {
   const { space } = host;
-  const { version } = place;
-  const field = nat.kind === 'dnat' || nat.kind === 'redirect' ? 'dport' : 'sport';
-  const old = fieldBits(host, environment, field, version);
+  const side = nat.kind === 'dnat' || nat.kind === 'redirect' ? DESTINATION : SOURCE;
+  const now = (field: SpaceField) => fieldBits(host, environment, field, place.version);
+  const address = newAddress(host, place, nat, side, now(side.address));
+  const translate = (port: Bits) => withNewTarget(host, place, environment, nat, side, address, port);
   const ports = usable(nat.ports, 16);
-  if (ports === undefined)
-    return [{ within: space.full, environment: withNewPort(host, place, environment, nat, text, old) }];
-  const hasPorts = space.inIntervals(
-    fieldBits(host, environment, 'protocol', version),
-    PROTOCOLS_WITH_PORTS.map(single),
-  );
+  const old = now(side.port);
+  if (ports === undefined) return [{ within: space.full, environment: translate(old) }];
+  const hasPorts = space.inIntervals(now('protocol'), PROTOCOLS_WITH_PORTS.map(single));
   const onlyOne = ports.lo === ports.hi;
   const moves =
     onlyOne || nat.portMoves === true ? hasPorts : space.minus(hasPorts, space.inIntervals(old, [ports]));
-  const wanted = unknownIn(host, `port of: ${text}`, 16, ports, field);
+  const wanted = unknownIn(host, `the ${side.name} port that NAT chooses`, 16, ports, side.port);
   return [
-    { within: moves, environment: withNewPort(host, place, environment, nat, text, wanted) },
-    { within: space.complement(moves), environment: withNewPort(host, place, environment, nat, text, old) },
+    { within: moves, environment: translate(wanted) },
+    { within: space.complement(moves), environment: translate(old) },
   ];
 }
 
@@ -116,80 +118,48 @@ function usable(range: Interval | undefined, width: number): Interval | undefine
   return interval(0n, (1n << BigInt(width)) - 1n);
 }
 
-/** The environment after translation, given the port's new bits. */
-function withNewPort(
+/** The address's new bits. */
+function newAddress(host: HostSpace, place: Place, nat: Nat, side: Side, now: Bits): Bits {
+  const { version, path } = place;
+  const width = addressBits(version);
+  if (nat.kind === 'redirect') {
+    return path === 'output'
+      ? host.space.constantBits(width, version === 4 ? 0x7f00_0001n : 1n)
+      : host.deterministicBits(`own IPv${version} address`, width, 'daddr');
+  }
+  const text = `the ${side.name} address that NAT chooses`;
+  if (nat.kind === 'masquerade' || nat.unknownTarget) return host.unknownBits(text, width, side.address);
+  const addresses = usable(nat.addresses, width);
+  return addresses === undefined ? now : unknownIn(host, text, width, addresses, side.address);
+}
+
+/** The environment after translation, given the new bits of address and port. */
+function withNewTarget(
   host: HostSpace,
   place: Place,
   environment: Environment,
   nat: Nat,
-  text: string,
+  side: Side,
+  address: Bits,
   port: Bits,
 ): Environment {
   const { space } = host;
-  const { version } = place;
-  const width = addressBits(version);
-  const now = (field: 'saddr' | 'daddr' | 'sport' | 'dport') => fieldBits(host, environment, field, version);
-  const address = (field: 'saddr' | 'daddr'): Bits => {
-    if (nat.unknownTarget) return host.unknownBits(`address of: ${text}`, width, field);
-    const addresses = usable(nat.addresses, width);
-    return addresses === undefined
-      ? now(field)
-      : unknownIn(host, `address of: ${text}`, width, addresses, field);
-  };
-  switch (nat.kind) {
-    case 'dnat': {
-      const daddr = address('daddr');
-      const changed = space.union(differ(host, daddr, now('daddr')), differ(host, port, now('dport')));
-      return translated(
-        host,
-        place,
-        environment,
-        [
-          ['daddr', daddr],
-          ['dport', port],
-        ],
-        'ct-dnat',
-        changed,
-      ).withNote('redirected', undefined);
-    }
-    case 'redirect': {
-      const local = place.path === 'output';
-      const daddr = local
-        ? space.constantBits(width, version === 4 ? 0x7f00_0001n : 1n)
-        : host.deterministicBits(`own IPv${version} address`, width, 'daddr');
-      const addressChanged = local
-        ? differ(host, daddr, now('daddr'))
-        : host.varying(`whether the packet was sent to the interface's own address: ${text}`);
-      const changed = space.union(differ(host, port, now('dport')), addressChanged);
-      return translated(
-        host,
-        place,
-        environment,
-        [
-          ['daddr', daddr],
-          ['dport', port],
-        ],
-        'ct-dnat',
-        changed,
-      ).withNote('redirected', 'yes');
-    }
-    case 'snat':
-    case 'masquerade': {
-      const saddr =
-        nat.kind === 'snat' ? address('saddr') : host.unknownBits(`address of: ${text}`, width, 'saddr');
-      return translated(
-        host,
-        place,
-        environment,
-        [
-          ['saddr', saddr],
-          ['sport', port],
-        ],
-        'ct-snat',
-        space.full,
-      );
-    }
-  }
+  const now = (field: SpaceField) => fieldBits(host, environment, field, place.version);
+  const changes = [
+    [side.address, address],
+    [side.port, port],
+  ] as const;
+  if (side === SOURCE) return translated(host, place, environment, changes, 'ct-snat', space.full);
+  const isRedirect = nat.kind === 'redirect';
+  const addressChanged =
+    isRedirect && place.path !== 'output'
+      ? host.varying("whether the packet was sent to the interface's own address")
+      : differ(host, address, now('daddr'));
+  const changed = space.union(addressChanged, differ(host, port, now('dport')));
+  return translated(host, place, environment, changes, 'ct-dnat', changed).withNote(
+    'redirected',
+    isRedirect ? 'yes' : undefined,
+  );
 }
 
 function translated(
@@ -236,8 +206,10 @@ export function unknownIn(
   const { space } = host;
   if (range.lo >= range.hi) return space.constantBits(width, range.lo);
   const blocks = alignedBlocks(range);
-  const choices = host.unknownBits(text, Math.max(1, Math.ceil(Math.log2(blocks.length))), beside);
   const inner = host.unknownBits(text, width, beside);
+  const choices = Array.from({ length: Math.max(1, Math.ceil(Math.log2(blocks.length))) }, () =>
+    host.varying(text),
+  );
   let bits: Bits = [];
   blocks.forEach((block, index) => {
     const own = space
