@@ -59,12 +59,26 @@ export function deadRules(context: HostContext): readonly DeadRule[] {
   return context.once('dead rules', () => {
     const lives = collectLives(context);
     const out: DeadRule[] = [];
-    for (const life of lives.values()) {
-      const dead = judge(context, life);
-      if (dead !== undefined) out.push(dead);
+    for (const parts of sameRule(lives.values())) {
+      const dead = parts.map((life) => judge(context, life));
+      const first = dead[0];
+      if (first !== undefined && dead.every((d) => d?.kind === first.kind)) out.push(first);
     }
     return out.sort((a, b) => a.rule.origin.line - b.rule.origin.line);
   });
+}
+
+/** Lives by the rule of the export: a parser may tell one rule as several (one per element of a verdict map), which live or die together. */
+function sameRule(lives: Iterable<RuleLife>): RuleLife[][] {
+  const groups = new Map<string, RuleLife[]>();
+  for (const life of lives) {
+    const { file, line, column, path } = life.rule.origin;
+    const key = `${file}:${line}:${column}:${path}:${life.rule.number}`;
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [life]);
+    else group.push(life);
+  }
+  return [...groups.values()];
 }
 
 const PATHS: readonly PacketHook[] = ['input', 'forward', 'output'];
