@@ -15,11 +15,6 @@ import { describeAddresses, describePorts, type Header, isAnySource } from '../p
 /** Source addresses by IP version, each normalized. */
 export type Sources = ReadonlyMap<IpVersion, readonly Interval[]>;
 
-/** Whether the sources are "any source" in at least one version. */
-export function areAnySource(sources: Sources): boolean {
-  return [...sources].some(([version, list]) => isAnySource(version, list));
-}
-
 /** Most addresses or ranges that a sentence lists before it says how many more there are. */
 const MOST_LISTED = 4;
 

@@ -33,7 +33,7 @@ import {
   type Environment,
   type LocalDecision,
 } from '../semantics/index.ts';
-import { areAnySource, type Sources } from './describe.ts';
+import type { Sources } from './describe.ts';
 import type { HostContext } from './host-context.ts';
 import type { KeptAccess } from './iptables-command.ts';
 import {
@@ -99,6 +99,8 @@ export interface HostExposure {
   readonly vendorFlow: Flow | undefined;
   /** What the blamed rule lets through by right: what a replacement has to keep. */
   readonly kept: readonly KeptAccess[];
+  /** Some who may need these ports are not known by address: nobody can say that the rule has no use. */
+  readonly peersUnknown: boolean;
 }
 
 const ALL_PORTS: Interval = interval(0, 65535);
@@ -127,6 +129,7 @@ function computeNewFromOutside(context: HostContext, version: IpVersion): Packet
     space.minus(space.interfaceValid('iif'), space.interfaceIn(space.interfaceBits('iif'), 'lo', false)),
     space.complement(space.inIntervals(saddr, outside)),
     space.inIntervals(space.bits('mark'), [single(0)]),
+    space.inIntervals(space.bits('ct-mark'), [single(0)]),
   ]);
 }
 
@@ -206,7 +209,8 @@ interface Blamed {
 export function inputExposures(context: HostContext): readonly HostExposure[] {
   return context.once('input exposures', () => {
     const side: Side = { path: 'input', target: context.host };
-    return collectBlamed(context, side).flatMap((b) => classify(context, side, b));
+    const all = collectBlamed(context, side);
+    return all.flatMap((b) => classify(context, side, b, all));
   });
 }
 
@@ -227,15 +231,30 @@ export function forwardExposures(context: HostContext): readonly HostExposure[] 
       out.push({ ...everything.exposure('default-accept'), target: undefined, judged, kept: [] });
     }
     if (!judged) return out;
-    for (const target of context.estate.hosts) {
+    for (const target of [...context.estate.hosts, ...roleNetworkTargets(context)]) {
       if (target === context.host || target.addresses.length === 0 || target.roles.length === 0) continue;
       const side: Side = { path: 'forward', target };
-      for (const blamed of collectBlamed(context, side)) {
-        if (!open.has(blamed.key)) out.push(...classify(context, side, blamed));
+      const all = collectBlamed(context, side);
+      for (const blamed of all) {
+        if (!open.has(blamed.key)) out.push(...classify(context, side, blamed, all));
       }
     }
     return out;
   });
+}
+
+/** The hosts that live in the networks of a role, as one host each network. */
+function roleNetworkTargets(context: HostContext): ResolvedHost[] {
+  const networks = context.estate.inventory?.roleNetworks ?? new Map();
+  return [...networks].map(([role, addresses]) => ({
+    name: `networks of role ${role}`,
+    roles: [role],
+    roleSource: 'configuration' as const,
+    addresses,
+    datazone: context.host.datazone,
+    interfaces: new Map(),
+    hasExport: false,
+  }));
 }
 
 /** A gateway by role, or a host that translates connections to others or has rules of its own for forwarding. */
@@ -276,6 +295,7 @@ function isUnconditional(local: LocalDecision): boolean {
 
 /** Whether a condition holds for every new connection: comments, and states that include new. */
 function tellsNothing(condition: Condition): boolean {
+  if (condition.kind === 'unknown') return true;
   if (condition.kind === 'all') return condition.of.every(tellsNothing);
   return (
     condition.kind === 'field' &&
@@ -305,7 +325,7 @@ function collectBlamed(
 
 /** Most rules of most hosts are about other ports: nothing to judge, and no need to look closer. */
 function concerns(context: HostContext, side: Side, version: IpVersion, local: LocalDecision): boolean {
-  if (local.environment.note('dnat') !== undefined) return true;
+  if (local.environment.note('dnat') !== undefined || isUnconditional(local)) return true;
   return context.space.space.intersects(local.set, ofInterest(context, side, version));
 }
 
@@ -358,6 +378,10 @@ function collectVersion(
     let direct = arriving;
     for (const translation of translations(context, side, version, decision)) {
       const { set, ...translator } = translation;
+      if (side.path === 'input' && leavesHost(context, version, translator.rule)) {
+        direct = space.minus(direct, set);
+        continue;
+      }
       add(
         keyOf(translator),
         { ...translator, acceptedBy: place, run },
@@ -376,7 +400,7 @@ function ofInterest(context: HostContext, side: Side, version: IpVersion): Packe
     const { space } = context.space;
     const { profile } = context.estate;
     const ports = [
-      profile.serviceRange,
+      ...judgedRange(context, side),
       ...profile.adminPorts.map((a) => single(a.port)),
       ...(side.target.connectionPorts ?? [profile.connectionPorts]),
     ];
@@ -395,6 +419,16 @@ function keyOf(place: {
   const { origin } = place.rule ?? place.chain;
   const at = `${origin.file}:${origin.line}:${origin.column}:${origin.path}`;
   return `${place.table.family} ${place.table.name} ${place.chain.name} ${place.rule === undefined ? 'policy' : at}`;
+}
+
+/** Whether a DNAT rule sends packets to somebody else: they take the forward path, not this one. */
+function leavesHost(context: HostContext, version: IpVersion, rule: Rule): boolean {
+  if (rule.verdict.kind !== 'nat' || rule.verdict.nat.kind !== 'dnat') return false;
+  const { addresses, unknownTarget } = rule.verdict.nat;
+  const own = rangesOfVersion(context.host.addresses, version);
+  if (addresses === undefined || unknownTarget || own.length === 0) return false;
+  const loopback = version === 4 ? interval(0x7f00_0000n, 0x7fff_ffffn) : single(1);
+  return intersectIntervals([addresses], [...own, loopback]).length === 0;
 }
 
 /** The DNAT and REDIRECT rules that packets of a decision went through, with what each translated. */
@@ -469,9 +503,9 @@ interface Excess {
   readonly vendor: readonly { readonly flow: Flow; readonly set: PacketSet }[];
 }
 
-function classify(context: HostContext, side: Side, blamed: Blamed): HostExposure[] {
-  const found = classifyCertainty(context, side, blamed, 'maybe');
-  const sure = classifyCertainty(context, side, blamed, 'surely');
+function classify(context: HostContext, side: Side, blamed: Blamed, all: readonly Blamed[]): HostExposure[] {
+  const found = classifyCertainty(context, side, blamed, all, 'maybe');
+  const sure = classifyCertainty(context, side, blamed, all, 'surely');
   return found.map((exposure) => {
     const same = sure.find((s) => s.class === exposure.class && s.source === exposure.source);
     if (same !== undefined) return { ...same, certain: true, unknowns: [] };
@@ -508,14 +542,19 @@ function classifyCertainty(
   context: HostContext,
   side: Side,
   blamed: Blamed,
+  all: readonly Blamed[],
   which: 'maybe' | 'surely',
 ): HostExposure[] {
+  const { space } = context.space;
   const { estate } = context;
   const host = side.target;
   const { profile } = estate;
   const excesses = excessesOf(context, side, blamed, which);
+  /** Every blamed rule's excess: two rules for half of the addresses each open a port to any source. */
+  const together = () => all.flatMap((b) => excessesOf(context, side, b, which));
   const region = (protocols: readonly number[], ports: readonly Interval[]): Region =>
-    new Region(context, side, blamed, excesses, protocols, ports);
+    new Region(context, side, blamed, excesses, protocols, ports, together);
+  const range = judgedRange(context, side);
   const adminPorts = profile.adminPorts.map((a) => single(a.port));
   const fixed = profile.fixedPorts.map((p) => single(p));
   const otherThanTcp = PROTOCOLS_WITH_PORTS.filter((p) => p !== TCP);
@@ -523,73 +562,99 @@ function classifyCertainty(
   if (everything.isEmpty) return [];
 
   // (a)
-  if (side.path === 'input' && isDefaultAccept(context, blamed, everything))
+  if (side.path === 'input' && isDefaultAccept(context, blamed, everything)) {
     return [everything.exposure('default-accept')];
+  }
 
-  const dynamic = region([TCP], subtractIntervals([profile.serviceRange], [...fixed, ...adminPorts]));
-  const admin = region([TCP], adminPorts);
-  const service = region([TCP], fixed);
-  const udp = region(otherThanTcp, [profile.serviceRange]);
+  const dynamicPorts = subtractIntervals(range, [...fixed, ...adminPorts]);
   const served = servedAdminPorts(estate, host);
+  const servedPorts = served.map((p) => single(p));
   const rolesKnown = host.roles.length > 0;
 
   // (b)
   if (blamed.acceptedBy !== undefined) {
-    const viaNat = region([TCP], rolesKnown ? served.map((p) => single(p)) : adminPorts);
+    const viaNat = region([TCP], rolesKnown ? servedPorts : adminPorts);
     if (!viaNat.isEmpty) return viaNat.judged('admin-port-via-nat');
   }
 
-  const variant = connectionPortVariant(context, side, blamed, everything);
+  const variant = connectionPortVariant(context, side, blamed, everything, dynamicPorts);
   if (variant !== undefined) return [{ ...everything.exposure('connection-port-rule'), variant }];
 
-  const out: HostExposure[] = [];
+  // What only the vendor requires is told where nothing worse is to be said of the same rule.
+  const withoutVendor = excesses.map((e) => ({
+    ...e,
+    beyond: space.minus(e.beyond, space.unionAll(e.vendor.map((v) => v.set))),
+  }));
+  const plain = (protocols: readonly number[], ports: readonly Interval[]): Region =>
+    new Region(context, side, blamed, withoutVendor, protocols, ports, together);
+  const onlyClient = rolesKnown && host.roles.every((role) => role === 'client');
+  const serves = !rolesKnown || served.length > 0;
+  const dynamic = plain([TCP], dynamicPorts);
+  // (c) absorbs the fixed ports of the same rule; admin ports the host serves have findings of their own.
+  const whole = plain([TCP], subtractIntervals(range, servedPorts));
+  const candidates: HostExposure[] = [];
   if (!dynamic.isEmpty) {
-    const onlyClient = rolesKnown && host.roles.every((role) => role === 'client');
-    // (c) absorbs the fixed ports of the same rule; admin ports the host serves have findings of their own.
-    const shown = subtractIntervals(
-      [profile.serviceRange],
-      served.map((p) => single(p)),
-    );
-    const whole = region([TCP], shown);
-    const explained = dynamic.vendorFlow;
-    if (explained !== undefined) {
-      out.push({
-        ...dynamic.exposure(
-          explained.check === 'dynamic-range-open-on-server' ? explained.check : 'dynamic-range-beyond-peers',
-        ),
-        source: 'vendor',
-        vendorFlow: explained,
-      });
-    } else if (onlyClient) out.push(...whole.judged('client-inbound-unscoped'));
-    else out.push(...whole.judged(whole.isAny ? 'dynamic-range-any-source' : 'dynamic-range-beyond-peers'));
-  } else if (!admin.isEmpty) {
-    const serves = !rolesKnown || served.length > 0;
-    const explained = admin.vendorFlow;
-    const judged = admin.judged(serves ? 'admin-port-beyond-admin-network' : 'admin-port-on-wrong-host');
-    out.push(
-      ...(explained === undefined
-        ? judged
-        : judged.map((e) => ({ ...e, source: 'vendor' as const, vendorFlow: explained }))),
-    );
-  } else if (!service.isEmpty) out.push(...service.judged('service-port-beyond-peers'));
-  else if (!udp.isEmpty) out.push(...udp.judged('udp-on-service-ports'));
-
-  const inside = region(
-    [TCP],
-    served.map((p) => single(p)),
+    const shown = dynamic.isAny || whole.hasSourcesOf(dynamic) ? whole : dynamic;
+    const beyond = dynamic.isAny ? 'dynamic-range-any-source' : 'dynamic-range-beyond-peers';
+    candidates.push(...shown.mostExposed().judged(onlyClient ? 'client-inbound-unscoped' : beyond));
+  }
+  candidates.push(
+    ...plain([TCP], adminPorts)
+      .mostExposed()
+      .judged(serves ? 'admin-port-beyond-admin-network' : 'admin-port-on-wrong-host'),
+    ...plain([TCP], fixed).mostExposed().judged('service-port-beyond-peers'),
+    ...plain(otherThanTcp, range).mostExposed().judged('udp-on-service-ports'),
   );
-  if (!inside.isEmpty && admitsRange(context, blamed, which)) {
+  const isMild = (e: HostExposure) =>
+    e.class === 'unknown-source' || (e.class === 'admin-port-on-wrong-host' && e.source === 'admin');
+  const chosen =
+    candidates.find((e) => !isMild(e)) ??
+    candidates[0] ??
+    vendorExposure(region, dynamicPorts, adminPorts, serves);
+  const out = chosen === undefined ? [] : [chosen];
+
+  const inside = region([TCP], servedPorts);
+  if (!inside.isEmpty && admitsRange(context, side, blamed, which)) {
     out.push(...inside.judged('admin-port-inside-open-range').filter((e) => e.class !== 'unknown-source'));
   }
   return out;
 }
 
+/** The service range that counts on a side: the profile's, and what the host was given beyond it. */
+function judgedRange(context: HostContext, side: Side): Interval[] {
+  return normalizeIntervals([context.estate.profile.serviceRange, ...(side.target.servicePorts ?? [])]);
+}
+
+/** What a rule opens to peers that only the vendor asks to let in. */
+function vendorExposure(
+  region: (protocols: readonly number[], ports: readonly Interval[]) => Region,
+  dynamicPorts: readonly Interval[],
+  adminPorts: readonly Interval[],
+  serves: boolean,
+): HostExposure | undefined {
+  const dynamic = region([TCP], dynamicPorts);
+  const admin = region([TCP], adminPorts);
+  const shown = dynamic.isEmpty ? admin : dynamic;
+  const flow = shown.vendorFlow;
+  if (shown.isEmpty || flow === undefined) return undefined;
+  const adminClass = serves ? 'admin-port-beyond-admin-network' : 'admin-port-on-wrong-host';
+  const dynamicClass =
+    flow.check === 'dynamic-range-open-on-server'
+      ? 'dynamic-range-open-on-server'
+      : 'dynamic-range-beyond-peers';
+  return {
+    ...shown.exposure(dynamic.isEmpty ? adminClass : dynamicClass),
+    source: 'vendor',
+    vendorFlow: flow,
+  };
+}
+
 /** Whether the blamed rule lets ports of the dynamic range through at all, entitled or not. */
-function admitsRange(context: HostContext, blamed: Blamed, which: 'maybe' | 'surely'): boolean {
+function admitsRange(context: HostContext, side: Side, blamed: Blamed, which: 'maybe' | 'surely'): boolean {
   const { space } = context.space;
   const { profile } = context.estate;
   const excluded = [...profile.fixedPorts, ...profile.adminPorts.map((a) => a.port)].map((p) => single(p));
-  const ports = subtractIntervals([profile.serviceRange], excluded);
+  const ports = subtractIntervals(judgedRange(context, side), excluded);
   return blamed.passages.some((p) =>
     space.intersects(
       p[which],
@@ -603,27 +668,58 @@ function admitsRange(context: HostContext, blamed: Blamed, which: 'maybe' | 'sur
 
 /** A chain policy that lets anything through, or a rule that lets everything through from anywhere. */
 function isDefaultAccept(context: HostContext, blamed: Blamed, everything: Region): boolean {
-  if (blamed.rule === undefined) return true;
-  if (blamed.acceptedBy !== undefined) return false;
+  const { rule, chain } = blamed;
+  if (rule === undefined) return true;
+  if (blamed.acceptedBy !== undefined || rule.matches.some((m) => namesPackets(m.condition))) return false;
+  if (chain?.base !== undefined && rule.matches.every((m) => tellsNothing(m.condition)))
+    return everything.isAny;
   const { space } = context.space;
   return blamed.passages.some((p) => {
     const interfaces = space.exists(p.arriving, space.variablesExcept({ interfaces: ['iif'] }));
     const lo = space.interfaceIn(space.interfaceBits('iif'), 'lo', false);
-    const everyInterface = space.isEmpty(
-      space.minus(space.minus(space.interfaceValid('iif'), lo), interfaces),
-    );
-    return everyInterface && everything.coversEverything(p.version);
+    const missing = space.minus(space.minus(space.interfaceValid('iif'), lo), interfaces);
+    return space.isEmpty(missing) && everything.coversEverything(p.version);
   });
+}
+
+/** Whether a condition tests an address, port, protocol or interface. */
+function namesPackets(condition: Condition): boolean {
+  switch (condition.kind) {
+    case 'all':
+    case 'any':
+      return condition.of.some(namesPackets);
+    case 'not':
+    case 'original':
+      return namesPackets(condition.of);
+    case 'address':
+    case 'interface':
+    case 'named-set':
+      return true;
+    case 'field':
+      return ['protocol', 'sport', 'dport', 'icmp-type', 'icmp-code', 'tcp-flags'].includes(condition.field);
+    default:
+      return false;
+  }
 }
 
 /** Fewer destination ports than this bound a rule; above, its author named no port. */
 const UNBOUNDED_PORTS = 60_000n;
+
+/** As many ports of the connection range as no single service has. */
+const MOST_SERVICES = 500n;
+
+/** Sources of a part are listed up to so many intervals; a mask with holes can make millions. */
+const MOST_INTERVALS = 5_000;
+
+/** Fewer addresses than a /8 (or, in IPv6, a /32) are no share of "any source". */
+const SHARE_OF_ANY: Readonly<Record<IpVersion, bigint>> = { 4: 1n << 24n, 6: 1n << 96n };
 
 function connectionPortVariant(
   context: HostContext,
   side: Side,
   blamed: Blamed,
   everything: Region,
+  dynamicPorts: readonly Interval[],
 ): HostExposure['variant'] {
   const { space } = context.space;
   const { rule, run } = blamed;
@@ -642,9 +738,10 @@ function connectionPortVariant(
     if (countIntervals(sports) < 65_536n && countIntervals(dports) >= UNBOUNDED_PORTS) return 'source-port';
   }
   const range = side.target.connectionPorts ?? [context.estate.profile.connectionPorts];
-  const inside = intersectIntervals(everything.ports, range);
-  const onlyInside = subtractIntervals(everything.ports, range).length === 0;
-  return onlyInside && countIntervals(inside) * 2n >= countIntervals(range) ? 'connection-range' : undefined;
+  const inside = countIntervals(intersectIntervals(everything.ports, range));
+  // A rule that also opens the dynamic range is about that; one for a few ports is about some service there.
+  const alsoDynamic = intersectIntervals(everything.ports, dynamicPorts).length > 0;
+  return !alsoDynamic && inside >= MOST_SERVICES ? 'connection-range' : undefined;
 }
 
 /**
@@ -670,7 +767,7 @@ function keptAccess(context: HostContext, side: Side, blamed: Blamed, as: Exposu
       );
       const ports = space.values(given, 'dport', version);
       if (ports.length === 0) continue;
-      for (const saddr of space.values(given, 'saddr', version))
+      for (const saddr of space.valuesUpTo(given, 'saddr', version, MOST_INTERVALS).intervals)
         kept.push({ version, saddr, protocol: flow.protocol, ports });
     }
   }
@@ -683,6 +780,8 @@ class Region {
   readonly #side: Side;
   readonly #blamed: Blamed;
   readonly #excesses: readonly Excess[];
+  readonly #together: (() => readonly Excess[]) | undefined;
+  readonly #protocols: readonly number[];
   readonly #parts: readonly { readonly excess: Excess; readonly set: PacketSet }[];
 
   constructor(
@@ -692,8 +791,11 @@ class Region {
     excesses: readonly Excess[],
     protocols: readonly number[],
     ports: readonly Interval[],
+    together?: () => readonly Excess[],
   ) {
     const { space } = context.space;
+    this.#together = together;
+    this.#protocols = protocols;
     this.#context = context;
     this.#side = side;
     this.#blamed = blamed;
@@ -718,14 +820,106 @@ class Region {
     const out = new Map<IpVersion, Interval[]>();
     for (const { excess, set } of this.#parts) {
       const { version } = excess.passage;
-      const values = this.#context.space.space.values(set, 'saddr', version);
+      const values = this.#context.space.space.valuesUpTo(set, 'saddr', version, MOST_INTERVALS).intervals;
       out.set(version, normalizeIntervals([...(out.get(version) ?? []), ...values]));
     }
     return out;
   }
 
+  /**
+   * Whether the sources are any source: with what cannot arrive and who is entitled added back, at least half of the
+   * address space, by this rule alone or, where it has a large share, by all rules for these ports together.
+   */
   get isAny(): boolean {
-    return areAnySource(this.sources);
+    const own = this.sources;
+    if ([...own].some(([version, list]) => this.#isAnyOf(version, list))) return true;
+    const { space } = this.#context.space;
+    if (
+      this.#parts.some(
+        ({
+          excess: {
+            passage: { version },
+          },
+          set,
+        }) => {
+          const whole = 1n << (version === 4 ? 31n : 127n);
+          return this.#sourcesAreCoarse(set, version) && space.count(set, ['saddr'], version) >= whole;
+        },
+      )
+    )
+      return true;
+    const share = [...own].some(([version, list]) => countIntervals(list) >= SHARE_OF_ANY[version]);
+    if (!share || this.#together === undefined) return false;
+    const all = new Region(
+      this.#context,
+      this.#side,
+      this.#blamed,
+      this.#together(),
+      this.#protocols,
+      this.ports,
+    );
+    return [...all.sources].some(
+      ([version, list]) => (own.get(version)?.length ?? 0) > 0 && this.#isAnyOf(version, list),
+    );
+  }
+
+  #sourcesAreCoarse(set: PacketSet, version: IpVersion): boolean {
+    return !this.#context.space.space.valuesUpTo(set, 'saddr', version, MOST_INTERVALS).complete;
+  }
+
+  #isAnyOf(version: IpVersion, list: readonly Interval[]): boolean {
+    if (countIntervals(list) < SHARE_OF_ANY[version]) return false;
+    const { estate } = this.#context;
+    const host = this.#side.target;
+    const peers = flowsTo(estate, host).flatMap((flow) =>
+      sendersOf(estate, flow, host).flatMap((p) => p.ranges),
+    );
+    return isAnySource(version, [
+      ...list,
+      ...impossibleSources(this.#context.host, version),
+      ...rangesOfVersion(peers, version),
+    ]);
+  }
+
+  /** Whether both regions are reached from the same sources. */
+  hasSourcesOf(other: Region): boolean {
+    const a = this.sources;
+    const b = other.sources;
+    return [...a, ...b].every(([version]) => {
+      const x = a.get(version) ?? [];
+      const y = b.get(version) ?? [];
+      return subtractIntervals(x, y).length === 0 && subtractIntervals(y, x).length === 0;
+    });
+  }
+
+  /** The region, or where only some of its ports are open to any source, those alone: sources and ports are told side by side. */
+  mostExposed(): Region {
+    if (this.isEmpty || !this.isAny) return this;
+    const { space } = this.#context.space;
+    const ports = this.#parts.flatMap(
+      ({
+        excess: {
+          passage: { version },
+        },
+        set,
+      }) =>
+        space
+          .partition(space.exists(set, space.variables({ fields: ['protocol'] })), 'dport', version)
+          .filter(({ rest }) =>
+            this.#isAnyOf(version, space.valuesUpTo(rest, 'saddr', version, MOST_INTERVALS).intervals),
+          )
+          .flatMap(({ values }) => values),
+    );
+    if (ports.length === 0) return this;
+    return new Region(
+      this.#context,
+      this.#side,
+      this.#blamed,
+      this.#excesses,
+      this.#protocols,
+      intersectIntervals(ports, this.ports),
+      this.#together,
+    );
   }
 
   get ports(): Interval[] {
@@ -776,10 +970,20 @@ class Region {
    * not known by address. A host whose role is not known is judged on access from anywhere only.
    */
   judged(as: ExposureClass): HostExposure[] {
+    if (this.isEmpty) return [];
     const exposure = this.exposure(as);
     if (exposure.source === 'any') return [exposure];
     if (this.#side.target.roles.length === 0) return [];
-    return this.#sendersKnown(exposure.ports) ? [exposure] : [{ ...exposure, class: 'unknown-source' }];
+    // A source that is a known host is not unknown, only not entitled.
+    const strangers = this.#sendersKnown(exposure.ports) || this.#areKnownHosts(exposure.sources);
+    return strangers ? [exposure] : [{ ...exposure, class: 'unknown-source' }];
+  }
+
+  #areKnownHosts(sources: Sources): boolean {
+    const known = this.#context.estate.hosts.flatMap((h) => h.addresses);
+    return [...sources].every(
+      ([version, list]) => subtractIntervals(list, rangesOfVersion(known, version)).length === 0,
+    );
   }
 
   #sendersKnown(ports: readonly Interval[]): boolean {
@@ -821,7 +1025,7 @@ class Region {
       target: host,
       judged: true,
       class: as,
-      source: areAnySource(sources) ? 'any' : this.#onlyAdmin(sources) ? 'admin' : 'narrow',
+      source: this.isAny ? 'any' : this.#onlyAdmin(sources) ? 'admin' : 'narrow',
       variant: undefined,
       certain: true,
       unknowns: [],
@@ -836,6 +1040,7 @@ class Region {
       ports,
       witness: this.#witness(),
       vendorFlow: undefined,
+      peersUnknown: host.roles.length === 0 || !this.#sendersKnown(ports),
       kept: as === 'unknown-source' ? [] : keptAccess(this.#context, this.#side, this.#blamed, as),
     };
   }

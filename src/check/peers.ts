@@ -76,21 +76,14 @@ function inSameDatazone(a: ResolvedHost, b: ResolvedHost): boolean {
 }
 
 /** Whether a client that limits its storage nodes talks to this one. True for all other pairs. */
-function storageNodeUsed(a: ResolvedHost, b: ResolvedHost, flow: Flow): boolean {
-  const limited = (
-    client: ResolvedHost,
-    node: ResolvedHost,
-    nodeRoles: readonly string[],
-    clientRoles: readonly string[],
-  ) =>
+function storageNodeUsed(a: ResolvedHost, b: ResolvedHost): boolean {
+  const excludes = (client: ResolvedHost, node: ResolvedHost) =>
     client.storageNodes !== undefined &&
-    clientRoles.includes('client') &&
-    nodeRoles.includes('storage-node') &&
     client.roles.includes('client') &&
     node.roles.includes('storage-node') &&
     !node.roles.includes('server') &&
     !client.storageNodes.includes(node.name);
-  return !limited(a, b, flow.to, flow.from) && !limited(b, a, flow.from, flow.to);
+  return !excludes(a, b) && !excludes(b, a);
 }
 
 /** Hosts and networks at one end of a flow whose other end is `host`. */
@@ -105,7 +98,7 @@ function peersOf(estate: Estate, flow: Flow, host: ResolvedHost, end: 'from' | '
     }
     for (const other of estate.hostsByRole.get(role) ?? []) {
       if (other === host || seen.has(other) || !inSameDatazone(host, other)) continue;
-      if (!storageNodeUsed(host, other, flow)) continue;
+      if (!storageNodeUsed(host, other)) continue;
       seen.add(other);
       peers.push({ name: other.name, host: other, ranges: other.addresses });
     }

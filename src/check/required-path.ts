@@ -15,6 +15,7 @@ import {
 } from '../net/index.ts';
 import type { Header, PacketSet } from '../packet-set/index.ts';
 import { ADMIN_NETWORKS, type Flow } from '../rulepack/index.ts';
+import { type Environment, fieldBits, type PathAnalysis } from '../semantics/index.ts';
 import type { HostContext } from './host-context.ts';
 import {
   flowPorts,
@@ -249,7 +250,7 @@ function judgeVersion(
     ],
     keys: context.space.deterministicKeys(),
   });
-  const through = space.exists(space.intersect(analysis.acceptedPackets, wanted), free);
+  const through = space.exists(space.intersect(arrivingAsSent(context, analysis), wanted), free);
   const asked = space.exists(wanted, free);
   const deterministic = space.variables({ keys: context.space.deterministicKeys() });
   const surelyOpen = space.forall(through, deterministic);
@@ -266,6 +267,41 @@ function judgeVersion(
   };
 }
 
+/** Accepted packets that NAT of this host does not send to another port or host than they were meant for. */
+function arrivingAsSent(context: HostContext, analysis: PathAnalysis): PacketSet {
+  const { space } = context.space;
+  const { version } = analysis;
+  const own = rangesOfVersion(context.host.addresses, version);
+  const parts = [...analysis.accepted.values()].map(({ environment, set }) => {
+    let kept = space.intersect(set, sameValue(context, environment, 'dport', version));
+    // REDIRECT and DNAT to an own address stay on the host; where its addresses are not declared, nothing can be said.
+    if (environment.note('redirected') === undefined && (analysis.path === 'output' || own.length > 0)) {
+      const there = fieldBits(context.space, environment, 'daddr', version);
+      const local = analysis.path === 'input' ? space.inIntervals(there, own) : space.empty;
+      kept = space.intersect(kept, space.union(local, sameValue(context, environment, 'daddr', version)));
+    }
+    return kept;
+  });
+  return space.unionAll(parts);
+}
+
+/** Packets whose field has its arriving value at the end of the way. */
+function sameValue(
+  context: HostContext,
+  environment: Environment,
+  field: 'daddr' | 'dport',
+  version: IpVersion,
+): PacketSet {
+  const { space } = context.space;
+  if (environment.bits(field) === undefined) return space.full;
+  const own = space.bits(field);
+  return space.intersectAll(
+    fieldBits(context.space, environment, field, version).map((bit, i) =>
+      space.complement(space.symmetricDifference(bit, own[i]!)),
+    ),
+  );
+}
+
 /** Rules and policies that stop packets of the sets, the one that stops most first. */
 function blockersOf(
   context: HostContext,
@@ -277,7 +313,8 @@ function blockersOf(
   for (const { version, set } of missing) {
     const analysis = context.path(path, version);
     for (const decision of context.decisions(analysis).flat()) {
-      if (decision.verdict === 'accept') continue;
+      // A translation that takes a packet elsewhere stops it as well.
+      if (decision.verdict === 'accept' && decision.rule?.verdict.kind !== 'nat') continue;
       const stopped = space.intersect(decision.set, set);
       if (space.isEmpty(stopped)) continue;
       const { table, chain, rule } = decision;

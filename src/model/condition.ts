@@ -94,7 +94,10 @@ export interface NamedSetCondition {
   readonly kind: 'named-set';
   readonly set: string;
   readonly directions: readonly ('src' | 'dst')[];
-  /** `--return-nomatch`: true only for elements marked `nomatch`. */
+  /**
+   * `--return-nomatch`: in types with networks true only for elements marked `nomatch`. Means nothing for other types; in a list each
+   * member goes by its own type.
+   */
   readonly returnNomatch: boolean;
   /** Canonical text, used as the unknown predicate's key where the set's contents are not known. */
   readonly text: string;

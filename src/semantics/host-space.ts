@@ -3,6 +3,7 @@ import type { IpVersion } from '../net/index.ts';
 import { type InterfaceName, type PacketSet, PacketSpace, type SpaceField } from '../packet-set/index.ts';
 import { ChainIndex } from './chain-index.ts';
 import { trackedVersions } from './connection-tracking.ts';
+import type { SetLevel } from './named-set.ts';
 import { visitConditions } from './visit-conditions.ts';
 
 /** Default size limit of one host's packet sets, in diagram nodes (about 24 bytes each with its hash slot). */
@@ -24,6 +25,7 @@ export class HostSpace {
   readonly asksOriginalTuple: boolean;
   /** Members of named sets, as far as they are fixed: see `namedSetMembers`. */
   readonly membersCache = new Map<string, PacketSet>();
+  readonly setLevelsCache = new Map<string, readonly SetLevel[]>();
   readonly #textOf = new Map<string, string>();
   readonly #indexes = new Map<Table, ChainIndex>();
   readonly #fixed = new Map<string, boolean>();

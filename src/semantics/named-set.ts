@@ -66,26 +66,70 @@ function members(lookup: Lookup, set: NamedSet): PacketSet {
   if (unsupported) return host.deterministic(lookup.text);
 
   const wantsHoles = lookup.returnNomatch && mayHaveHoles(set);
-  let search: Search = { found: space.empty, open: space.full };
-  for (const level of byPrecedence(set)) {
-    let levelOpen = search.open;
-    for (const elements of inTurn(set, level)) {
-      let hit = space.intersect(levelOpen, tuples(lookup, set, elements));
-      if (elements[0]!.timeout) {
-        hit = space.intersect(hit, host.varying(`${lookup.text} (element with a timeout)`));
-      }
-      if (elements[0]!.nomatch === wantsHoles) search = { ...search, found: space.union(search.found, hit) };
-      levelOpen = space.minus(levelOpen, hit);
+  const there = () => host.varying(`${lookup.text} (element with a timeout)`);
+  let found = space.empty;
+  let open = space.full;
+  for (const { groups, networks, fadingNetworks } of levelsOf(lookup, set)) {
+    for (const { packets, timeout, nomatch } of groups) {
+      const reached = space.intersect(open, packets);
+      const hit = timeout ? space.intersect(reached, there()) : reached;
+      if (nomatch === wantsHoles) found = space.union(found, hit);
+      open = space.minus(open, hit);
     }
-    search = { found: search.found, open: space.minus(levelOpen, blockedBy(lookup, set, level)) };
+    open = space.minus(open, networks);
+    if (!space.isEmpty(fadingNetworks)) open = space.minus(open, space.intersect(there(), fadingNetworks));
   }
-  return search.found;
+  return found;
 }
 
-/** How far the search of a set has come: packets found to be in it, and those for which it goes on. */
-interface Search {
-  readonly found: PacketSet;
-  readonly open: PacketSet;
+/** Elements with the same prefix lengths, which the kernel looks up together. */
+export interface SetLevel {
+  /** Packets that elements of one kind hold, in the order in which they are asked. */
+  readonly groups: readonly {
+    readonly packets: PacketSet;
+    readonly timeout: boolean;
+    readonly nomatch: boolean;
+  }[];
+  /**
+   * Packets for which the search ends with this level though no element of it holds them: surely, and if an element with a timeout
+   * is there. In `hash:net,iface` the longest network that the address lies in decides, whatever its interface. Source:
+   * ip_set_hash_gen.h, `multi`.
+   */
+  readonly networks: PacketSet;
+  readonly fadingNetworks: PacketSet;
+}
+
+/** The levels of a set for packets in an environment, most specific first. Made once. */
+function levelsOf(lookup: Lookup, set: NamedSet): readonly SetLevel[] {
+  const { host, place, environment, directions } = lookup;
+  const key = JSON.stringify([set.name, directions, place.version, environment.key]);
+  let levels = host.setLevelsCache.get(key);
+  if (levels === undefined) {
+    levels = byPrecedence(set).map((level) => makeLevel(lookup, set, level));
+    host.setLevelsCache.set(key, levels);
+  }
+  return levels;
+}
+
+function makeLevel(lookup: Lookup, set: NamedSet, level: readonly NamedSetElement[]): SetLevel {
+  const { space } = lookup.host;
+  const networks = (elements: readonly NamedSetElement[]): PacketSet =>
+    networksBlock(set) && elements.length > 0
+      ? dimensionIn(lookup, set, 0, firstValues(elements))
+      : space.empty;
+  return {
+    groups: inTurn(set, level).map((elements) => ({
+      packets: tuples(lookup, set, elements),
+      timeout: elements[0]!.timeout,
+      nomatch: elements[0]!.nomatch,
+    })),
+    networks: networks(level.filter((e) => !e.timeout)),
+    fadingNetworks: networks(level.filter((e) => e.timeout)),
+  };
+}
+
+function firstValues(elements: readonly NamedSetElement[]): SetValue[] {
+  return elements.map((e) => e.values[0]!);
 }
 
 /** Only types with networks know holes; for others `--return-nomatch` is a match like any other. Source: ip_set_core.c, IPSET_TYPE_NOMATCH. */
@@ -108,30 +152,6 @@ function inTurn(set: NamedSet, level: readonly NamedSetElement[]): NamedSetEleme
     else group.push(element);
   }
   return groups;
-}
-
-/**
- * Packets for which the search ends with this level though no element of it holds them. In `hash:net,iface` the longest
- * network that the address lies in decides, whatever its interface. Source: ip_set_hash_gen.h, `multi`.
- */
-function blockedBy(lookup: Lookup, set: NamedSet, level: readonly NamedSetElement[]): PacketSet {
-  const { host } = lookup;
-  const { space } = host;
-  if (!networksBlock(set)) return space.empty;
-  const networks = (elements: readonly NamedSetElement[]) =>
-    elements.length === 0
-      ? space.empty
-      : dimensionIn(
-          lookup,
-          set,
-          0,
-          elements.map((e) => e.values[0]!),
-        );
-  const sure = networks(level.filter((e) => !e.timeout));
-  const unsure = level.filter((e) => e.timeout);
-  if (unsure.length === 0) return sure;
-  const there = host.varying(`${lookup.text} (element with a timeout)`);
-  return space.union(sure, space.intersect(there, networks(unsure)));
 }
 
 function networksBlock(set: NamedSet): boolean {

@@ -73,7 +73,7 @@ function toEvidence(context: HostContext, found: HostExposure): Evidence {
       source: found.source,
       variant: found.variant ?? 'none',
       place: chain === undefined ? 'no base chain at all' : placeText(rule, chain),
-      need: needText(names),
+      need: needText(names, found.peersUnknown),
       entitled: names.length === 0 ? 'nobody' : listed(names),
       via: found.acceptedBy === undefined ? 'none' : translatedPorts(found),
       roles: host.roles.length === 0 ? 'unknown' : listed(host.roles),
@@ -105,7 +105,8 @@ function originOf(context: HostContext, found: HostExposure): FindingOrigin | nu
   return file === undefined ? null : fileOrigin(file);
 }
 
-function needText(names: readonly string[]): string {
+function needText(names: readonly string[], peersUnknown: boolean): string {
+  if (peersUnknown) return 'who needs it is not declared in nwaudit.yaml, so nobody is known to be entitled';
   if (names.length === 0) return 'no host of the profile needs it';
   return `only ${listed(names)} ${names.length === 1 && !names[0]!.startsWith('networks') && names[0] !== 'admin networks' ? 'needs' : 'need'} it`;
 }
@@ -141,7 +142,11 @@ function commandsFor(found: HostExposure) {
   // A translation cannot be replaced by an accepting rule.
   if (found.acceptedBy !== undefined) return [];
   // Peers without a declared address need the access too: deleting the rule would stop their backups.
-  if (found.kept.length === 0 && found.entitledPeers.some((p) => p.ranges.length === 0)) return [];
+  if (
+    found.kept.length === 0 &&
+    (found.peersUnknown || found.entitledPeers.some((p) => p.ranges.length === 0))
+  )
+    return [];
   return replaceRule(table, chain, rule, found.kept);
 }
 

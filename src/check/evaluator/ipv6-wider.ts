@@ -27,6 +27,11 @@ export const ipv6Wider: Evaluator = {
     const run = decidingRun(context, 6);
     if (run === undefined) return;
     const { space } = context.space;
+    // Where IPv6 is open altogether, one rule more or less makes no difference.
+    const open = inputExposures(context).some(
+      (e) => e.class === 'default-accept' && e.table?.family !== 'ip',
+    );
+    if (open) return;
     const blamed = new Set(
       inputExposures(context)
         .filter((e) => e.class !== 'unknown-source')

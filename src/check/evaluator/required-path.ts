@@ -67,7 +67,8 @@ function toEvidence(context: HostContext, found: StoppedFlow): Evidence {
 
 function commandsFor(found: StoppedFlow) {
   const [blocker] = found.blockers;
-  if (blocker === undefined) return [];
+  // Nothing is added before a translation: it is the translation that has to go.
+  if (blocker === undefined || blocker.rule?.verdict.kind === 'nat') return [];
   const needed: KeptAccess[] = found.stopped.flatMap(({ peer, ports, version }) =>
     (peer?.ranges ?? [])
       .filter((r) => r.version === version)
