@@ -833,21 +833,7 @@ class Region {
   get isAny(): boolean {
     const own = this.sources;
     if ([...own].some(([version, list]) => this.#isAnyOf(version, list))) return true;
-    const { space } = this.#context.space;
-    if (
-      this.#parts.some(
-        ({
-          excess: {
-            passage: { version },
-          },
-          set,
-        }) => {
-          const whole = 1n << (version === 4 ? 31n : 127n);
-          return this.#sourcesAreCoarse(set, version) && space.count(set, ['saddr'], version) >= whole;
-        },
-      )
-    )
-      return true;
+    if (this.#parts.some(({ excess, set }) => this.#isAnyIn(set, excess.passage.version))) return true;
     const share = [...own].some(([version, list]) => countIntervals(list) >= SHARE_OF_ANY[version]);
     if (!share || this.#together === undefined) return false;
     const all = new Region(
@@ -863,8 +849,12 @@ class Region {
     );
   }
 
-  #sourcesAreCoarse(set: PacketSet, version: IpVersion): boolean {
-    return !this.#context.space.space.valuesUpTo(set, 'saddr', version, MOST_INTERVALS).complete;
+  /** Whether the sources of one set are any source; counted where they are too scattered to list. */
+  #isAnyIn(set: PacketSet, version: IpVersion): boolean {
+    const { space } = this.#context.space;
+    const { intervals, complete } = space.valuesUpTo(set, 'saddr', version, MOST_INTERVALS);
+    if (complete) return this.#isAnyOf(version, intervals);
+    return space.count(set, ['saddr'], version) >= 1n << (version === 4 ? 31n : 127n);
   }
 
   #isAnyOf(version: IpVersion, list: readonly Interval[]): boolean {
@@ -905,9 +895,7 @@ class Region {
       }) =>
         space
           .partition(space.exists(set, space.variables({ fields: ['protocol'] })), 'dport', version)
-          .filter(({ rest }) =>
-            this.#isAnyOf(version, space.valuesUpTo(rest, 'saddr', version, MOST_INTERVALS).intervals),
-          )
+          .filter(({ rest }) => this.#isAnyIn(rest, version))
           .flatMap(({ values }) => values),
     );
     if (ports.length === 0) return this;
@@ -958,7 +946,7 @@ class Region {
       this.protocols.every((protocol) => {
         const part = space.intersect(set, space.inIntervals(space.bits('protocol'), [single(protocol)]));
         return (
-          isAnySource(version, space.values(part, 'saddr', version)) &&
+          this.#isAnyIn(part, version) &&
           countIntervals(space.values(part, 'dport', version)) >= UNBOUNDED_PORTS
         );
       }) && this.protocols.length > 1

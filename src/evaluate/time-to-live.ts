@@ -23,7 +23,7 @@ export function loseHop(state: State, context: Context): Question | undefined {
     else state.header = withField(state.header, 'ttl', ttl - 1n);
     return undefined;
   }
-  const { variable, and } = ttl.terms[0]!;
+  const { variable } = ttl.terms[0]!;
   const possible = valuesOf(ttl, state);
   const spent = possible.filter(({ now }) => now < LEAST_TTL);
   if (spent.length === possible.length) {
@@ -32,7 +32,7 @@ export function loseHop(state: State, context: Context): Question | undefined {
   }
   if (spent.length > 0) {
     const intervals = normalizeIntervals(spent.map(({ from }) => single(from)));
-    return { kind: 'range', variable, width: 8, intervals, text: `ttl under mask ${and}`, failsWhen: false };
+    return { kind: 'range', variable, width: 8, intervals, text: 'the TTL of the packet', failsWhen: false };
   }
   const lowered = normalizeIntervals(possible.map(({ now }) => single(now - 1n)));
   const first = lowered[0]!;

@@ -112,7 +112,9 @@ function anySourcePorts(
   const seen = space.exists(accepted, space.variablesExcept({ version: true, fields: ['saddr', 'dport'] }));
   const open: Interval[] = [];
   for (const { values, rest } of space.partition(seen, 'dport', version)) {
-    if (isAnySource(version, space.values(rest, 'saddr', version))) open.push(...values);
+    // A scattered set of sources is not listed; it is then no network either.
+    const { intervals, complete } = space.valuesUpTo(rest, 'saddr', version, 5_000);
+    if (complete && isAnySource(version, intervals)) open.push(...values);
   }
   return normalizeIntervals(open.map((i) => interval(i.lo, i.hi)));
 }
