@@ -173,9 +173,12 @@ function judge(input: HostInput, estate: Estate, options: ScanOptions): HostOutc
     const findings = checkHost(context, options.checks);
     return { findings, diagnostics: context.troubles(), refusal: undefined };
   } catch (error) {
-    if (!(error instanceof PacketSetBudgetError)) throw error;
+    // A rule set nested so deeply that the call stack ends is refused like one that needs too much memory.
+    const tooDeep = error instanceof RangeError && /call stack/.test(error.message);
+    if (!(error instanceof PacketSetBudgetError) && !tooDeep) throw error;
     const file = input.files[0] ?? input.host.name;
-    const detail = `the rules of ${input.host.name} need more memory than one host may take (${error.message}); they were read but not judged`;
+    const reason = tooDeep ? 'its chains are nested too deeply' : error.message;
+    const detail = `the rules of ${input.host.name} need more memory or time than one host may take (${reason}); they were read but not judged`;
     const origin = { file, line: 1, column: 1, endLine: 1, endColumn: 1, path: null };
     const diagnostic: ParseDiagnostic = { kind: 'unsupported', incomplete: true, origin, detail };
     const onlyUnread = options.checks.filter((c) => c.evaluate === 'unread-input');

@@ -25,6 +25,14 @@ const NEXT = ' && \\\n';
 const MOST_RULES = 12;
 const MOST_MEMBERS = 200;
 
+/**
+ * Whether text of an export may stand in a command for a shell. Exports are not to be trusted: a chain name with a dollar sign
+ * or a quote in it gets no command rather than a quoted one, since people edit commands before they run them.
+ */
+function isPlain(text: string): boolean {
+  return /^[A-Za-z0-9 ._:,@+/=!-]*$/.test(text) && !text.startsWith('-');
+}
+
 function programOf(table: Table): string {
   return `${table.family === 'ip6' ? 'ip6tables' : 'iptables'}${table.name === 'filter' ? '' : ` -t ${table.name}`}`;
 }
@@ -85,6 +93,7 @@ function replacementRules(
   kept: readonly KeptAccess[],
 ): Replacement | undefined {
   const other = rule === undefined ? '' : keptMatches(rule);
+  if (!/^[A-Za-z0-9 ._:,@+/=!-]*$/.test(other)) return undefined;
   const text = (source: string, { protocol, ports }: KeptAccess) =>
     [`-A ${chain.name}`, source, portMatch(protocol, ports), other, '-j ACCEPT']
       .filter((part) => part !== '')
@@ -128,7 +137,13 @@ export function replaceRule(
   rule: Rule,
   kept: readonly KeptAccess[],
 ): RemediationCommand[] {
-  if (table.dialect !== 'iptables' || rule.number === undefined) return [];
+  if (
+    table.dialect !== 'iptables' ||
+    rule.number === undefined ||
+    !isPlain(chain.name) ||
+    !isPlain(table.name)
+  )
+    return [];
   const program = programOf(table);
   const own = kept.filter((k) => (k.version === 4) === (table.family === 'ip'));
   const replacement = replacementRules(chain, rule, own);
@@ -150,14 +165,20 @@ export function replaceRule(
 
 /** Deletes a rule. */
 export function deleteRule(table: Table, chain: Chain, rule: Rule): RemediationCommand[] {
-  if (table.dialect !== 'iptables' || rule.number === undefined) return [];
+  if (
+    table.dialect !== 'iptables' ||
+    rule.number === undefined ||
+    !isPlain(chain.name) ||
+    !isPlain(table.name)
+  )
+    return [];
   const command = `${programOf(table)} -D ${chain.name} ${rule.number}`;
   return [{ dialect: 'iptables', replace: rule.text, with: [], command }];
 }
 
 /** Accepts the entitled access and then sets the chain policy to DROP. */
 export function closePolicy(table: Table, chain: Chain, kept: readonly KeptAccess[]): RemediationCommand[] {
-  if (table.dialect !== 'iptables') return [];
+  if (table.dialect !== 'iptables' || !isPlain(chain.name) || !isPlain(table.name)) return [];
   const program = programOf(table);
   const own = kept.filter((k) => (k.version === 4) === (table.family === 'ip'));
   const replacement = replacementRules(chain, undefined, own);
@@ -183,7 +204,7 @@ export function insertAccept(
   direction: 'in' | 'out',
   needed: readonly KeptAccess[],
 ): RemediationCommand[] {
-  if (table.dialect !== 'iptables') return [];
+  if (table.dialect !== 'iptables' || !isPlain(chain.name) || !isPlain(table.name)) return [];
   const program = programOf(table);
   const own = needed.filter((k) => (k.version === 4) === (table.family === 'ip'));
   const replacement = replacementRules(chain, undefined, own);

@@ -1,10 +1,13 @@
+import { readFile, stat } from 'node:fs/promises';
 import type { Severity } from '../finding/index.ts';
 import { assignFilesToHosts, type Inventory } from '../inventory/index.ts';
+import { decodeText, detectFormat } from '../parse/index.ts';
 import { REPORT_FORMATS, REPORTERS, type ReportFormat, type ReportOptions } from '../report/index.ts';
 import type { Profile } from '../rulepack/index.ts';
 import { type Report, scan } from '../scan.ts';
 import { type ColorChoice, outputWidth, usesColor } from './color.ts';
 import { type Configuration, decodeConfiguration, findConfiguration } from './configuration.ts';
+import { UsageError } from './exit-error.ts';
 import { type CollectedFiles, collectFiles } from './files.ts';
 import type { CliIo } from './io.ts';
 import { type OutputTarget, planOutput, writeFiles, writeStdout } from './output.ts';
@@ -44,6 +47,7 @@ export async function scanCommand(
   const host = checkHostOption(options.host, paths);
   const today = todayOf(io);
   const config = await findConfiguration(io, options.config, paths);
+  await protectInputs(targets, config);
   const pack = await loadRulePack(io, options.rules);
   const profile = await loadProfile(io, pack, options.profile, config);
   const checks = chooseChecks(pack.checks, options.select, options.ignore);
@@ -77,6 +81,28 @@ export async function scanCommand(
   await progress.clear();
   await deliver(report, targets, options, io);
   return report.exitCode;
+}
+
+/**
+ * Refuses to write a report over an export or the configuration. An earlier report may be replaced.
+ *
+ * @throws UsageError when a target is such a file.
+ */
+async function protectInputs(
+  targets: readonly OutputTarget<string>[],
+  config: Configuration | undefined,
+): Promise<void> {
+  for (const { file } of targets) {
+    if (file === undefined) continue;
+    if (file === config?.path) throw new UsageError(`--output ${file}: this is the configuration of the run`);
+    const found = await stat(file).catch(() => undefined);
+    if (!found?.isFile()) continue;
+    const text = decodeText(await readFile(file).catch(() => new Uint8Array())).text;
+    if (text === '' || text.startsWith('nwaudit ')) continue;
+    if (detectFormat(text, file).kind === 'export') {
+      throw new UsageError(`--output ${file}: this file is an export; the report would replace it`);
+    }
+  }
 }
 
 /** Files a walk may meet that are no exports. */

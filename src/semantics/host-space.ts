@@ -6,8 +6,8 @@ import { trackedVersions } from './connection-tracking.ts';
 import type { SetLevel } from './named-set.ts';
 import { visitConditions } from './visit-conditions.ts';
 
-/** Default size limit of one host's packet sets, in diagram nodes (about 24 bytes each with its hash slot). */
-export const DEFAULT_NODE_BUDGET = 60_000_000;
+/** Default size limit of one host's packet sets, in diagram nodes of about 31 bytes each, tables and caches included. */
+export const DEFAULT_NODE_BUDGET = 30_000_000;
 
 /**
  * The header space of one host, with the names of its unknown predicates.

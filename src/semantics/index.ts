@@ -13,7 +13,6 @@ export {
   type BaseChainRun,
   type Decision,
   decisionsOf,
-  deliveredBits,
   type EnteredChain,
   enteredChains,
   type PathAnalysis,

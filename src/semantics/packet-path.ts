@@ -381,20 +381,3 @@ function mergeDecisions(host: HostSpace, decisions: readonly LocalDecision[]): L
   }
   return [...merged.values()];
 }
-
-/** Bits of the destination address and port as delivered, for one environment. */
-export function deliveredBits(
-  host: HostSpace,
-  environment: Environment,
-  version: IpVersion,
-): {
-  readonly daddr: readonly PacketSet[];
-  readonly dport: readonly PacketSet[];
-  readonly redirected: boolean;
-} {
-  return {
-    daddr: fieldBits(host, environment, 'daddr', version),
-    dport: fieldBits(host, environment, 'dport', version),
-    redirected: environment.note('redirected') !== undefined,
-  };
-}

@@ -161,7 +161,7 @@ class TableBuilder {
     if (set === undefined) return undefined;
     const contents = {
       elements: readElements(set.elements, parts, set.isMap, isLimited(set)),
-      dynamic: this.#dynamic.has(name),
+      dynamic: this.#dynamic.has(name) || changesByItself(set),
     };
     this.#contents.set(key, contents);
     return contents;
@@ -402,6 +402,14 @@ interface ReadRule {
   readonly text: string;
   readonly counters: Rule['counters'];
   readonly steps: readonly Step[];
+}
+
+/** A set whose elements expire is filled at run time: by rules of this table, or by programs. */
+function changesByItself(set: RawSet): boolean {
+  const flags = asList(property(set.value, 'flags'));
+  return (
+    flags.includes('timeout') || flags.includes('dynamic') || property(set.value, 'timeout') !== undefined
+  );
 }
 
 /** Elements of a set with a rate, quota or timeout of the set's own match only sometimes. */

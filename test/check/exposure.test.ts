@@ -1,0 +1,128 @@
+import { describe, expect, test } from 'vitest';
+import { scanTexts } from '../scan-support.ts';
+
+const CONFIG = {
+  admin_networks: ['198.51.100.0/28'],
+  hosts: {
+    'nw-server': { role: 'server', addresses: ['192.0.2.10'] },
+    'sn-01': { role: 'storage-node', addresses: ['192.0.2.20'] },
+    'nmc-01': { role: 'nmc', addresses: ['192.0.2.30'] },
+    'client-01': { role: 'client', addresses: ['192.0.2.101'] },
+  },
+};
+
+function dump(rules: readonly string[], tables = ''): string {
+  const head = '*filter\n:INPUT DROP [0:0]\n:FORWARD DROP [0:0]\n:OUTPUT ACCEPT [0:0]\n';
+  const chains = rules.some((r) => r.includes('OK')) ? ':OK - [0:0]\n' : '';
+  const usual = [
+    '-A INPUT -i lo -j ACCEPT',
+    '-A INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT',
+    '-A INPUT -s 192.0.2.10/32 -p tcp -m tcp --dport 7937:9936 -j ACCEPT',
+    '-A INPUT -s 192.0.2.20/32 -p tcp -m tcp --dport 7938:9936 -j ACCEPT',
+  ];
+  const callee = chains === '' ? [] : ['-A OK -j ACCEPT'];
+  return `${tables}${head}${chains}${[...usual, ...rules, ...callee].join('\n')}\nCOMMIT\n`;
+}
+
+function exposures(host: string, rules: readonly string[], config: unknown = CONFIG, tables = ''): string[] {
+  const { findings } = scanTexts({ [`${host}.rules`]: dump(rules, tables) }, config);
+  return findings
+    .filter(
+      (f) =>
+        !['ip-version-not-exported', 'missing-required-path', 'shadowed-rule', 'redundant-rule'].includes(
+          f.check,
+        ),
+    )
+    .map((f) => `${f.check} ${f.severity}`);
+}
+
+describe('what hides behind a milder part', () => {
+  test('a rule that admits clients to the range and everybody to 7938 is reported for 7938', () => {
+    const rules = [
+      '-A INPUT -s 192.0.2.101/32 -p tcp -m tcp --dport 7939:9936 -j OK',
+      '-A INPUT -p tcp -m tcp --dport 7938 -j OK',
+    ];
+    expect(exposures('nw-server', rules)).toContain('service-port-beyond-peers high');
+  });
+
+  test('two rules for half of the addresses each are any source', () => {
+    const halves = ['0.0.0.0/1', '128.0.0.0/1'].map(
+      (s) => `-A INPUT -s ${s} -p tcp -m tcp --dport 7938:9936 -j ACCEPT`,
+    );
+    const found = exposures('client-01', halves);
+    expect(found).toEqual(['client-inbound-unscoped critical', 'client-inbound-unscoped critical']);
+  });
+
+  test('an accept without a condition is default-accept whatever earlier rules took away', () => {
+    const rules = [
+      '-A INPUT -p tcp -m tcp --dport 0:30000 -j DROP',
+      '-A INPUT -p udp -m udp --dport 0:30000 -j DROP',
+      '-A INPUT -j ACCEPT',
+    ];
+    expect(exposures('client-01', rules)).toEqual(['default-accept critical']);
+  });
+});
+
+describe('who is entitled', () => {
+  test('a storage node that the client does not use is not', () => {
+    const config = {
+      ...CONFIG,
+      hosts: {
+        ...CONFIG.hosts,
+        'sn-02': { role: 'storage-node', addresses: ['192.0.2.21'] },
+        'client-01': { role: 'client', addresses: ['192.0.2.101'], storage_nodes: ['sn-01'] },
+      },
+    };
+    const rules = ['-A INPUT -s 192.0.2.21/32 -p tcp -m tcp --dport 7938:9936 -j ACCEPT'];
+    expect(exposures('client-01', rules, config)).toEqual(['client-inbound-unscoped high']);
+  });
+
+  test('a known host of another datazone is not, and is no unknown source', () => {
+    const config = {
+      ...CONFIG,
+      hosts: { ...CONFIG.hosts, 'client-01': { role: 'client', addresses: ['192.0.2.101'], datazone: 'B' } },
+    };
+    expect(exposures('client-01', [], config)).toEqual([
+      'client-inbound-unscoped high',
+      'client-inbound-unscoped high',
+    ]);
+  });
+});
+
+describe('packets that do not exist', () => {
+  test('a new connection has no connection mark', () => {
+    expect(exposures('client-01', ['-A INPUT -m connmark --mark 0x1 -j ACCEPT'])).toEqual([]);
+  });
+
+  test('what DNAT sends to another host does not arrive here', () => {
+    const nat =
+      '*nat\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -p tcp -m tcp --dport 8080 -j DNAT --to-destination 203.0.113.2:9090\nCOMMIT\n';
+    const rules = ['-A INPUT -p tcp -m conntrack --ctstate DNAT -j ACCEPT'];
+    expect(exposures('client-01', rules, CONFIG, nat)).toEqual([]);
+  });
+});
+
+test("a required path that the host's own NAT takes elsewhere is missing", () => {
+  const nat =
+    '*nat\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -p tcp -m tcp --dport 7938 -j REDIRECT --to-ports 22\nCOMMIT\n';
+  const { findings } = scanTexts(
+    { 'client-01.rules': dump(['-A INPUT -p tcp -m tcp --dport 22 -j ACCEPT'], nat) },
+    CONFIG,
+  );
+  const missing = findings.filter((f) => f.check === 'missing-required-path');
+  expect(missing.map((f) => [f.severity, f.origin?.chain])).toEqual([['high', 'PREROUTING']]);
+});
+
+test('no command is proposed with a chain name that a shell would read', () => {
+  const text =
+    '*filter\n:INPUT DROP [0:0]\n:$(id) - [0:0]\n-A INPUT -j $(id)\n-A $(id) -p tcp -m tcp --dport 9090 -j ACCEPT\nCOMMIT\n';
+  const { findings } = scanTexts({ 'client-01.rules': text }, CONFIG);
+  expect(findings.length).toBeGreaterThan(0);
+  const commands = findings.flatMap((f) => f.remediation?.commands ?? []);
+  expect(commands.filter((c) => c.command.includes('$('))).toEqual([]);
+});
+
+test('sources too scattered to list do not stop the host', () => {
+  const rules = ['-A INPUT -s 0.0.0.1/0.0.0.1 -p tcp -m tcp --dport 8000 -j ACCEPT'];
+  expect(exposures('client-01', rules)[0]).toMatch(/^client-inbound-unscoped/);
+});
