@@ -551,7 +551,10 @@ function classifyCertainty(
   const { profile } = estate;
   const excesses = excessesOf(context, side, blamed, which);
   /** Every blamed rule's excess: two rules for half of the addresses each open a port to any source. */
-  const together = () => all.flatMap((b) => excessesOf(context, side, b, which));
+  const together = () =>
+    context.once(`excesses together ${which} ${side.path} ${host.name}`, () =>
+      all.flatMap((b) => excessesOf(context, side, b, which)),
+    );
   const region = (protocols: readonly number[], ports: readonly Interval[]): Region =>
     new Region(context, side, blamed, excesses, protocols, ports, together);
   const range = judgedRange(context, side);
@@ -782,6 +785,9 @@ class Region {
   readonly #excesses: readonly Excess[];
   readonly #together: (() => readonly Excess[]) | undefined;
   readonly #protocols: readonly number[];
+  /** Computed when first asked for: a region does not change. */
+  #sources: Sources | undefined;
+  #isAny: boolean | undefined;
   readonly #parts: readonly { readonly excess: Excess; readonly set: PacketSet }[];
 
   constructor(
@@ -817,6 +823,11 @@ class Region {
   }
 
   get sources(): Sources {
+    this.#sources ??= this.#listSources();
+    return this.#sources;
+  }
+
+  #listSources(): Sources {
     const out = new Map<IpVersion, Interval[]>();
     for (const { excess, set } of this.#parts) {
       const { version } = excess.passage;
@@ -831,6 +842,11 @@ class Region {
    * address space, by this rule alone or, where it has a large share, by all rules for these ports together.
    */
   get isAny(): boolean {
+    this.#isAny ??= this.#judgeAny();
+    return this.#isAny;
+  }
+
+  #judgeAny(): boolean {
     const own = this.sources;
     if ([...own].some(([version, list]) => this.#isAnyOf(version, list))) return true;
     if (this.#parts.some(({ excess, set }) => this.#isAnyIn(set, excess.passage.version))) return true;
@@ -861,14 +877,12 @@ class Region {
     if (countIntervals(list) < SHARE_OF_ANY[version]) return false;
     const { estate } = this.#context;
     const host = this.#side.target;
-    const peers = flowsTo(estate, host).flatMap((flow) =>
-      sendersOf(estate, flow, host).flatMap((p) => p.ranges),
-    );
-    return isAnySource(version, [
-      ...list,
-      ...impossibleSources(this.#context.host, version),
-      ...rangesOfVersion(peers, version),
-    ]);
+    const addedBack = this.#context.once(`impossible or entitled ${version} ${host.name}`, () => {
+      const peers = flowsTo(estate, host).flatMap((flow) => sendersOf(estate, flow, host));
+      const ranges = peers.flatMap((p) => p.ranges);
+      return [...impossibleSources(this.#context.host, version), ...rangesOfVersion(ranges, version)];
+    });
+    return isAnySource(version, [...list, ...addedBack]);
   }
 
   /** Whether both regions are reached from the same sources. */
