@@ -1,5 +1,5 @@
 /** Finding and reading `nwaudit.yaml`. */
-import { readFileSync, statSync } from 'node:fs';
+import { lstatSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import type { Inventory, InventoryOptions } from '../inventory/index.ts';
 import { parseInventory, readProfileName } from '../inventory/index.ts';
@@ -12,6 +12,7 @@ import {
 } from './exit-error.ts';
 import { CONFIG_FILE_NAME, printedPath, STDIN_PATH } from './files.ts';
 import type { CliIo } from './io.ts';
+import { decodeStrictText } from './strict-text.ts';
 
 /** Largest configuration that is read, in bytes. */
 const MAX_CONFIG_BYTES = 16 * 1024 * 1024;
@@ -94,10 +95,10 @@ function isFolder(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
-/** A file that is there but may not be read counts: to go on without it would be to judge by something else. */
+/** A file that is there but cannot be read counts, a folder or pipe too: to go on without it would be to judge by something else. */
 function isThere(path: string): boolean {
   try {
-    return statSync(path).isFile();
+    return lstatSync(path) !== undefined;
   } catch (error) {
     const code = systemErrorCode(error);
     if (code === 'ENOENT' || code === 'ENOTDIR') return false;
@@ -112,10 +113,11 @@ function readConfiguration(path: string, name: string): string {
     const stats = statSync(path);
     if (!stats.isFile()) throw new UsageError(`configuration ${name}: is not a regular file`);
     if (stats.size > MAX_CONFIG_BYTES) throw new UsageError(`configuration ${name}: is larger than 16 MB`);
-    return new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(path));
+    const decoded = decodeStrictText(readFileSync(path));
+    if ('problem' in decoded) throw new UsageError(`configuration ${name}: ${decoded.problem}`);
+    return decoded.text;
   } catch (error) {
-    if (error instanceof UsageError) throw error;
-    const why = error instanceof TypeError ? 'is not UTF-8 text' : describeSystemError(error);
-    throw new UsageError(`configuration ${name}: ${why}`);
+    if (systemErrorCode(error) === undefined) throw error;
+    throw new UsageError(`configuration ${name}: ${describeSystemError(error)}`);
   }
 }

@@ -1,4 +1,4 @@
-import { readFile, stat } from 'node:fs/promises';
+import { readFile, realpath, stat } from 'node:fs/promises';
 import type { Severity } from '../finding/index.ts';
 import { assignFilesToHosts, type Inventory } from '../inventory/index.ts';
 import { decodeText, detectFormat } from '../parse/index.ts';
@@ -94,7 +94,8 @@ async function protectInputs(
 ): Promise<void> {
   for (const { file } of targets) {
     if (file === undefined) continue;
-    if (file === config?.path) throw new UsageError(`--output ${file}: this is the configuration of the run`);
+    if (config !== undefined && (await isSamePlace(file, config.path)))
+      throw new UsageError(`--output ${file}: this is the configuration of the run`);
     const found = await stat(file).catch(() => undefined);
     if (!found?.isFile()) continue;
     const text = decodeText(await readFile(file).catch(() => new Uint8Array())).text;
@@ -103,6 +104,13 @@ async function protectInputs(
       throw new UsageError(`--output ${file}: this file is an export; the report would replace it`);
     }
   }
+}
+
+/** Whether two paths lead to one file, through links or not. */
+async function isSamePlace(one: string, other: string): Promise<boolean> {
+  if (one === other) return true;
+  const places = await Promise.all([one, other].map((path) => realpath(path).catch(() => undefined)));
+  return places[0] !== undefined && places[0] === places[1];
 }
 
 /** Files a walk may meet that are no exports. */

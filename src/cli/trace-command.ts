@@ -16,6 +16,7 @@ import type { CliIo } from './io.ts';
 import { planOutput, writeFiles, writeStdout } from './output.ts';
 import { Progress } from './progress.ts';
 import { say, sayDiagnostics } from './run-context.ts';
+import { decodeStrictText } from './strict-text.ts';
 import { describeAnswer } from './trace-text.ts';
 
 export const TRACE_FORMATS = ['text', 'jsonl'] as const;
@@ -72,7 +73,9 @@ async function readPackets(name: string, paths: readonly string[], io: CliIo): P
     name === STDIN_PATH ? await io.readStdin(MAX_FILE_BYTES) : readPacketFile(resolve(io.cwd, name), name);
   if (bytes === undefined) throw new UsageError(`--packets ${name}: more than 256 MB; trace it in parts`);
   const file = name === STDIN_PATH ? 'standard input' : printedPath(io.cwd, resolve(io.cwd, name));
-  const { packets, problems } = decodePackets(decodeText(bytes, name), file);
+  const decoded = decodeStrictText(bytes);
+  if ('problem' in decoded) throw new UsageError(`--packets ${name}: ${decoded.problem}`);
+  const { packets, problems } = decodePackets(decoded.text, file);
   if (problems.length === 0) return packets;
   const lines = problems.slice(0, MAX_PROBLEMS).map((one) => `${one.file}:${one.line}: ${one.message}`);
   if (problems.length > MAX_PROBLEMS) lines.push(`and ${problems.length - MAX_PROBLEMS} further problems`);
@@ -88,22 +91,6 @@ function readPacketFile(path: string, name: string): Uint8Array | undefined {
   } catch (error) {
     if (systemErrorCode(error) === undefined) throw error;
     throw new UsageError(`--packets ${name}: ${describeSystemError(error)}`);
-  }
-}
-
-/** UTF-8, or UTF-16 with a byte order mark, as PowerShell writes it. */
-function decodeText(bytes: Uint8Array, name: string): string {
-  const encoding =
-    bytes[0] === 0xff && bytes[1] === 0xfe
-      ? 'utf-16le'
-      : bytes[0] === 0xfe && bytes[1] === 0xff
-        ? 'utf-16be'
-        : 'utf-8';
-  try {
-    return new TextDecoder(encoding, { fatal: true }).decode(bytes);
-  } catch {
-    // TextDecoder's only way to say "bad input".
-    throw new UsageError(`--packets ${name}: is not ${encoding.toUpperCase()} text`);
   }
 }
 

@@ -1,4 +1,4 @@
-import { mkdirSync, symlinkSync } from 'node:fs';
+import { mkdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { makeFolder, rulesText, runCli } from './cli-run.ts';
@@ -170,10 +170,56 @@ describe('configuration', () => {
   });
 
   it('is text', async () => {
-    const cwd = makeFolder({ 'nwaudit.yaml': new Uint8Array([0xff, 0xfe, 0x00]), 'client-01.v4': WIDE });
+    const cwd = makeFolder({ 'nwaudit.yaml': new Uint8Array([0xc3, 0x28]), 'client-01.v4': WIDE });
     const { exitCode, stderr } = await runCli(['scan'], { cwd });
-    expect(stderr).toMatch(/is not UTF-8 text/);
+    expect(stderr).toMatch(/configuration nwaudit\.yaml: is not UTF-8 text/);
     expect(exitCode).toBe(2);
+  });
+
+  it('may be UTF-16 with a byte order mark, as PowerShell writes it', async () => {
+    const bytes = Buffer.concat([Buffer.from([0xff, 0xfe]), Buffer.from(CONFIG, 'utf16le')]);
+    const cwd = makeFolder({ 'nwaudit.yaml': bytes, 'odd-name.v4': WIDE });
+    expect(await hostsWithFindings(cwd)).toEqual(['odd-name']);
+  });
+
+  it('that is a folder, or a link to nothing, is a usage error and never passed over', async () => {
+    const folder = makeFolder({ 'exports/client-01.v4': WIDE, 'nwaudit.yaml/x': '' });
+    const first = await runCli(['scan', 'exports'], { cwd: folder });
+    expect(first.stderr).toMatch(/configuration nwaudit\.yaml: is not a regular file/);
+    expect(first.exitCode).toBe(2);
+    const link = makeFolder({ 'exports/client-01.v4': WIDE });
+    symlinkSync('nowhere', join(link, 'nwaudit.yaml'));
+    const second = await runCli(['scan', 'exports'], { cwd: link });
+    expect(second.stderr).toMatch(/configuration nwaudit\.yaml: no such file/);
+    expect(second.exitCode).toBe(2);
+  });
+});
+
+describe('what a report must not replace', () => {
+  it('is an export, or the configuration under any name', async () => {
+    const files = { 'exports/client-01.v4': WIDE, 'other.v4': WIDE, 'nwaudit.yaml': 'hosts: {}\n' };
+    const cwd = makeFolder(files);
+    symlinkSync('nwaudit.yaml', join(cwd, 'same.yaml'));
+    for (const [target, message] of [
+      ['other.v4', /this file is an export/],
+      ['nwaudit.yaml', /this is the configuration of the run/],
+      ['same.yaml', /this is the configuration of the run/],
+    ] as const) {
+      const { exitCode, stdout, stderr } = await runCli(['scan', 'exports', '-o', target], { cwd });
+      expect(stderr).toMatch(message);
+      expect(stdout).toBe('');
+      expect(exitCode).toBe(2);
+    }
+    expect(readFileSync(join(cwd, 'other.v4'), 'utf8')).toBe(WIDE);
+    expect(readFileSync(join(cwd, 'nwaudit.yaml'), 'utf8')).toBe('hosts: {}\n');
+  });
+
+  it('an earlier report may be replaced', async () => {
+    const cwd = makeFolder({ 'exports/client-01.v4': NARROW });
+    for (let run = 0; run < 2; run++) {
+      const { exitCode } = await runCli(['scan', 'exports', ...CHECKS, '-o', 'report.txt'], { cwd });
+      expect(exitCode).toBe(0);
+    }
   });
 });
 
