@@ -237,7 +237,8 @@ function execute(statement: Statement, state: State, context: Context): void {
       return;
     case 'notrack':
       // At once, not only after connection tracking: seen on Linux 6.18 with `-m conntrack` after `-j CT --notrack`.
-      if (isTracked(state, context)) return;
+      // Behind connection tracking it still has one for packets that belong to no connection (linux nft_ct.c `nft_notrack_eval`).
+      if (isTracked(state, context) && !isCtState(state.header, 'invalid')) return;
       state.header = withField(state.header, 'ct-state', BigInt(CT_STATE.untracked));
       return;
     case 'set-field': {

@@ -54,6 +54,13 @@ export class PacketSetBudgetError extends Error {
   override readonly name = 'PacketSetBudgetError';
 }
 
+/** Variables to remove from a diagram, and the last levels of these and of the others. */
+export interface Quantifier {
+  readonly removed: Uint8Array;
+  readonly lastRemoved: number;
+  readonly lastKept: number;
+}
+
 /** The node table, its unique table, and the operations on diagrams. */
 export class DiagramTable {
   readonly #budget: number;
@@ -284,17 +291,23 @@ export class DiagramTable {
   }
 
   /**
-   * Removes variables: true where some values of them make `a` true. `removed[variable]` is 1 for a variable to
-   * remove; it has an entry for every variable.
+   * Variables to be removed: `removed[variable]` is 1 for them; it has an entry for every variable. What is prepared here stays right until
+   * the next variable is made.
    */
-  exists(a: number, removed: Uint8Array): number {
+  quantifier(removed: Uint8Array): Quantifier {
     let lastRemoved = -1;
     let lastKept = -1;
-    for (let variable = 1; variable <= this.variables; variable++) {
+    for (let variable = 1; variable <= this.#variables; variable++) {
       const level = this.#levels[variable]!;
-      if (removed[variable] === 1) lastRemoved = Math.max(lastRemoved, level);
-      else lastKept = Math.max(lastKept, level);
+      if (removed[variable] === 1) {
+        if (level > lastRemoved) lastRemoved = level;
+      } else if (level > lastKept) lastKept = level;
     }
+    return { removed, lastRemoved, lastKept };
+  }
+
+  /** Removes variables: true where some values of them make `a` true. */
+  exists(a: number, { removed, lastRemoved, lastKept }: Quantifier): number {
     // Nodes below the last variable to remove stay; below the last one to keep only "satisfiable" is left.
     const shortcut = (node: number): number => {
       const level = this.levelOf(node);
@@ -303,6 +316,18 @@ export class DiagramTable {
     };
     return this.#rebuild(a, shortcut, (variable, low, high) =>
       removed[variable] === 1 ? this.#apply(OR, low, high) : this.node(variable, low, high),
+    );
+  }
+
+  /** Removes variables: true where all values of them make `a` true. */
+  forall(a: number, { removed, lastRemoved, lastKept }: Quantifier): number {
+    const shortcut = (node: number): number => {
+      const level = this.levelOf(node);
+      if (level > lastRemoved) return node;
+      return level > lastKept ? EMPTY : -1;
+    };
+    return this.#rebuild(a, shortcut, (variable, low, high) =>
+      removed[variable] === 1 ? this.#apply(AND, low, high) : this.node(variable, low, high),
     );
   }
 

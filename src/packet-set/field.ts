@@ -95,6 +95,8 @@ export interface Block {
   /** Number of the first variable. */
   readonly first: number;
   readonly width: number;
+  /** Numbers of all its variables, most significant bit first. */
+  readonly variables: readonly number[];
 }
 
 /** Which variables a quantifier removes. Fixed by name, so variables made later are covered as well. */
@@ -111,6 +113,9 @@ export class Layout {
   readonly #blocks: Block[] = [];
   readonly #byName = new Map<string, Block>();
   readonly #byKey = new Map<string, Block>();
+  readonly #scratch: Block[] = [];
+  /** Number of the last variable of a field, an interface or the version; these are all made before any other. */
+  #lastField = 0;
   readonly #blockOfVariable: (Block | undefined)[] = [undefined];
 
   constructor(table: DiagramTable) {
@@ -139,28 +144,35 @@ export class Layout {
 
   /** Makes a block below all others, or with each bit directly below that of `beside`. */
   add(kind: Block['kind'], name: string, width: number, beside?: Block): Block {
-    const block: Block = { kind, name, first: this.#table.addVariables(width, beside?.first), width };
+    const first = this.#table.addVariables(width, beside?.first);
+    const variables = Array.from({ length: width }, (_, i) => first + i);
+    const block: Block = { kind, name, first, width, variables };
     this.#blocks.push(block);
     (kind === 'unknown' || kind === 'scratch' ? this.#byKey : this.#byName).set(name, block);
+    if (kind === 'scratch') this.#scratch.push(block);
+    else if (kind !== 'unknown') this.#lastField = first + width - 1;
     for (let i = 0; i < width; i++) this.#blockOfVariable.push(block);
     return block;
   }
 
   /** One byte per variable: 1 where it belongs to `what`. */
   flags(what: VarSet): Uint8Array {
-    const out = new Uint8Array(this.#blockOfVariable.length);
-    for (const block of this.#blocks) {
-      const named =
-        block.kind === 'unknown'
-          ? what.keys === 'all' || what.keys.has(block.name)
-          : what.names.has(block.name);
-      if (named !== what.except) out.fill(1, block.first, block.first + block.width);
+    const out = new Uint8Array(this.#blockOfVariable.length).fill(what.except ? 1 : 0);
+    const mark = ({ first, width }: Block) => out.fill(what.except ? 0 : 1, first, first + width);
+    for (const name of what.names) {
+      const block = this.#byName.get(name);
+      if (block !== undefined) mark(block);
+    }
+    if (what.keys === 'all') {
+      // Numbers behind those of the fields are unknowns and scratch.
+      out.fill(what.except ? 0 : 1, this.#lastField + 1);
+      for (const { first, width } of this.#scratch) out.fill(what.except ? 1 : 0, first, first + width);
+      return out;
+    }
+    for (const key of what.keys) {
+      const block = this.#byKey.get(key);
+      if (block?.kind === 'unknown') mark(block);
     }
     return out;
   }
-}
-
-/** Numbers of a block's variables, most significant bit first. */
-export function variablesOf(block: Block): number[] {
-  return Array.from({ length: block.width }, (_, i) => block.first + i);
 }

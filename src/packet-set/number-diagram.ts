@@ -16,10 +16,25 @@ interface BoundBits {
  * Assignments for which the number formed by `bits` (most significant first, each a diagram) lies in one of the
  * closed intervals. Intervals may overlap and be unsorted, reversed ones are empty, and what exceeds the width
  * is cut off. The decision tree is built bottom-up from the sorted bounds, so the cost is about
- * (number of intervals) x (width) where the bits are plain variables in ascending order.
+ * (number of intervals) x (width) where the bits are plain variables in ascending order. `inside` is what has to hold
+ * besides; cheap where it lies below the bits.
  */
-export function numberIn(table: DiagramTable, bits: readonly number[], values: readonly Interval[]): number {
+export function numberIn(
+  table: DiagramTable,
+  bits: readonly number[],
+  values: readonly Interval[],
+  inside: number = FULL,
+): number {
+  if (inside === EMPTY) return EMPTY;
   const width = bits.length;
+  const only = values[0];
+  if (only !== undefined && values.length === 1 && width <= 32 && areAbove(table, bits, inside)) {
+    const largest = 2 ** width - 1;
+    if (only.lo > only.hi || only.hi < 0n || only.lo > BigInt(largest)) return EMPTY;
+    const lo = only.lo < 0n ? 0 : Number(only.lo);
+    const hi = only.hi > BigInt(largest) ? largest : Number(only.hi);
+    return oneInterval(table, bits, lo, hi, inside);
+  }
   const top = (1n << BigInt(width)) - 1n;
   const clipped = normalizeIntervals(values)
     .filter((i) => i.hi >= 0n && i.lo <= top)
@@ -36,7 +51,7 @@ export function numberIn(table: DiagramTable, bits: readonly number[], values: r
    */
   const build = (bit: number, first: number, end: number, fromStart: boolean, toEnd: boolean): number => {
     if (first === end) return EMPTY;
-    if (bit === width || (end - first === 1 && fromStart && toEnd)) return FULL;
+    if (bit === width || (end - first === 1 && fromStart && toEnd)) return inside;
     const startsRight = (i: number): boolean => !(i === first && fromStart) && bitOf(bounds.lo, i, bit) === 1;
     const endsRight = (i: number): boolean => (i === end - 1 && toEnd) || bitOf(bounds.hi, i, bit) === 1;
     const middle = partitionPoint(first, end, startsRight);
@@ -50,6 +65,51 @@ export function numberIn(table: DiagramTable, bits: readonly number[], values: r
     return function_ === FULL ? high : table.ifThenElse(function_, high, low);
   };
   return build(0, 0, clipped.length, false, false);
+}
+
+/** Whether the bits are plain variables in the order of tests, and all above a diagram. */
+function areAbove(table: DiagramTable, bits: readonly number[], diagram: number): boolean {
+  let level = -1;
+  for (const bit of bits) {
+    const next = table.levelOf(bit);
+    if (next <= level || !table.isVariable(bit)) return false;
+    level = next;
+  }
+  return level < table.levelOf(diagram);
+}
+
+/** One interval of up to 32 bits that are plain variables: from the lowest bit up, without looking for shared bounds. */
+function oneInterval(
+  table: DiagramTable,
+  bits: readonly number[],
+  lo: number,
+  hi: number,
+  inside: number,
+): number {
+  const width = bits.length;
+  // Bits before the first difference are fixed; `split` is the position of that difference.
+  const differing = lo ^ hi;
+  const split = differing === 0 ? width : width - 32 + Math.clz32(differing);
+  let node = inside;
+  if (split < width) {
+    let atLeast = inside;
+    let atMost = inside;
+    for (let i = width - 1; i > split; i--) {
+      const variable = table.variableOf(bits[i]!);
+      const shift = width - 1 - i;
+      atLeast =
+        (lo >>> shift) & 1 ? table.node(variable, EMPTY, atLeast) : table.node(variable, atLeast, inside);
+      atMost =
+        (hi >>> shift) & 1 ? table.node(variable, inside, atMost) : table.node(variable, atMost, EMPTY);
+    }
+    node = table.node(table.variableOf(bits[split]!), atLeast, atMost);
+  }
+  for (let i = split - 1; i >= 0; i--) {
+    const variable = table.variableOf(bits[i]!);
+    node =
+      (lo >>> (width - 1 - i)) & 1 ? table.node(variable, EMPTY, node) : table.node(variable, node, EMPTY);
+  }
+  return node;
 }
 
 /** First index in `[first, end)` for which the monotone test holds, or `end`. */

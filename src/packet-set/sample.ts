@@ -24,6 +24,8 @@ export interface SampleContext {
   readonly atoms: InterfaceAtoms;
   /** The set without codes of the block that only repeat another one's meaning. */
   properCodes(set: PacketSet, block: Block): PacketSet;
+  /** Whether the set depends on the block. */
+  dependsOn(set: PacketSet, block: Block): boolean;
   /** Lowest code of a block in a non-empty set that depends on no field above it, and the set for that code. */
   lowestValue(set: PacketSet, block: Block): { value: bigint; rest: PacketSet };
 }
@@ -55,9 +57,16 @@ function chooseBlock(
   header: Draft,
   preferences: SamplePreferences,
 ): PacketSet {
+  const { space } = context;
   switch (block.kind) {
     case 'version': {
-      const { value, rest } = narrow(context, set, block, [[single(preferences.version === 6 ? 1 : 0)]]);
+      const { value, rest } = narrow(
+        context,
+        set,
+        block,
+        [[single(preferences.version === 6 ? 1 : 0)]],
+        [space.version(6)],
+      );
       header.version = value === 1n ? 6 : 4;
       return rest;
     }
@@ -65,57 +74,47 @@ function chooseBlock(
       // An interface block is named after its side.
       const side = block.name as InterfaceSide;
       const wanted = preferences[side];
-      const before = dependsOn(context, set, block);
-      const { value, rest } = narrow(context, set, block, interfaceWishes(context.atoms, wanted));
-      if (before || wanted !== undefined) header[side] = context.atoms.exampleOf(Number(value));
-      return rest;
+      const matters = context.dependsOn(set, block);
+      if (!matters && wanted === undefined) return set;
+      const wishes = interfaceWishes(context.atoms, wanted);
+      const bits = space.interfaceBits(side);
+      const { value, rest } = narrow(context, matters ? set : space.full, block, wishes, bits);
+      header[side] = context.atoms.exampleOf(Number(value));
+      return matters ? rest : set;
     }
     case 'field': {
       // A field block is named after its field.
       const field = block.name as SpaceField;
       const version = header.version ?? 4;
       const own = (preferences[field] ?? []).map((range) => [range]);
+      const matters = context.dependsOn(set, block);
+      if (!matters && own.length === 0 && !isExpected(field, header)) return set;
       const wishes = [...own, ...plausibleValues(field, header)];
       const isAddress = field === 'saddr' || field === 'daddr';
-      const placed = isAddress && version === 4 ? wishes.map((list) => list.map(atTop)) : wishes;
-      const needed = own.length > 0 || isExpected(field, header) || dependsOn(context, set, block);
-      const { value, rest } = narrow(context, set, block, placed);
-      if (needed) header[field] = isAddress && version === 4 ? value >> 96n : value;
-      return rest;
+      const bits = space.bits(field).slice(0, isAddress && version === 4 ? 32 : undefined);
+      const { value, rest } = narrow(context, matters ? set : space.full, block, wishes, bits);
+      header[field] = isAddress && version === 4 ? value >> 96n : value;
+      return matters ? rest : set;
     }
     default:
       return set;
   }
 }
 
-/** The first wish that leaves something, then the lowest value. */
+/** The first wish about the number formed by `bits` that leaves something, then the lowest value of the block. */
 function narrow(
   context: SampleContext,
   set: PacketSet,
   block: Block,
   wishes: readonly (readonly Interval[])[],
+  bits: readonly PacketSet[],
 ): { value: bigint; rest: PacketSet } {
   const { space } = context;
-  const bits =
-    block.kind === 'version'
-      ? [space.version(6)]
-      : block.kind === 'interface'
-        ? space.interfaceBits(block.name as InterfaceSide)
-        : space.bits(block.name as SpaceField);
   for (const wish of wishes) {
     const narrowed = space.intersect(set, space.inIntervals(bits, wish));
     if (!space.isEmpty(narrowed)) return context.lowestValue(context.properCodes(narrowed, block), block);
   }
   return context.lowestValue(context.properCodes(set, block), block);
-}
-
-function dependsOn(context: SampleContext, set: PacketSet, block: Block): boolean {
-  return context.space.support(set).fields.some((name) => name === block.name);
-}
-
-/** An IPv4 range at the place of the first 32 of 128 bits, the unused ones zero at the lower end. */
-function atTop(range: Interval): Interval {
-  return { lo: range.lo << 96n, hi: ((range.hi + 1n) << 96n) - 1n };
 }
 
 function interfaceWishes(

@@ -1,5 +1,12 @@
 import type { Interval, IpVersion } from '../net/index.ts';
-import { DiagramTable, EMPTY, FULL, PacketSetBudgetError } from './diagram.ts';
+import {
+  DiagramTable,
+  EMPTY,
+  FULL,
+  PacketSetBudgetError,
+  type Quantifier,
+  TERMINAL_LEVEL,
+} from './diagram.ts';
 import {
   type Block,
   FIELD_ORDER,
@@ -8,7 +15,6 @@ import {
   SPACE_FIELD_BITS,
   type SpaceField,
   type VarSet,
-  variablesOf,
 } from './field.ts';
 import type { Header } from './header.ts';
 import { InterfaceAtoms, type InterfaceName, NO_INTERFACE } from './interface-atoms.ts';
@@ -89,6 +95,8 @@ export class PacketSpace {
   readonly #atoms: InterfaceAtoms;
   /** Scratch of `restrict`: one entry per variable of the version, the interfaces and the fields. */
   readonly #assigned: Int8Array;
+  readonly #quantifiers = new Map<string, { readonly variables: number; readonly quantifier: Quantifier }>();
+  readonly #vectors = new Map<Block, readonly PacketSet[]>();
   readonly #fieldBits = new Map<SpaceField, readonly PacketSet[]>();
 
   constructor(options: PacketSpaceOptions) {
@@ -192,11 +200,21 @@ export class PacketSpace {
    * and come in any order; `lo > hi` is empty; what exceeds the width is ignored. The mask may have holes.
    */
   inIntervals(bits: readonly PacketSet[], values: readonly Interval[], mask?: bigint): PacketSet {
-    const seen =
-      mask === undefined
-        ? bits
-        : bits.map((bit, i) => ((mask >> BigInt(bits.length - 1 - i)) & 1n ? bit : this.empty));
-    return brand(numberIn(this.#table, seen, values));
+    return brand(numberIn(this.#table, masked(bits, mask, this.empty), values));
+  }
+
+  /**
+   * Packets of `a` for which the number lies in the intervals, as for `inIntervals`. Takes fewer steps than an intersection where `a`
+   * depends only on fields below those of the bits.
+   */
+  narrowed(a: PacketSet, bits: readonly PacketSet[], values: readonly Interval[], mask?: bigint): PacketSet {
+    return brand(numberIn(this.#table, masked(bits, mask, this.empty), values, a));
+  }
+
+  /** The place of a vector in the order of tests: that of its first bit that is no constant. */
+  levelOf(bits: readonly PacketSet[]): number {
+    for (const bit of bits) if (bit > FULL) return this.#table.levelOf(bit);
+    return TERMINAL_LEVEL;
   }
 
   /** The packet's interface as a vector over atom numbers. */
@@ -261,12 +279,12 @@ export class PacketSpace {
 
   /** Packets that are in `a` for some value of the variables. The result does not depend on them. */
   exists(a: PacketSet, what: VarSet): PacketSet {
-    return brand(this.#table.exists(a, this.#layout.flags(what)));
+    return a <= FULL ? a : brand(this.#table.exists(a, this.#quantifier(what)));
   }
 
   /** Packets that are in `a` for every value of the variables. The result does not depend on them. */
   forall(a: PacketSet, what: VarSet): PacketSet {
-    return this.complement(this.exists(this.complement(a), what));
+    return a <= FULL ? a : brand(this.#table.forall(a, this.#quantifier(what)));
   }
 
   /**
@@ -297,7 +315,7 @@ export class PacketSpace {
       removed[own] = 1;
       back.set(after, table.node(own, EMPTY, FULL));
     }
-    const result = brand(table.substitute(table.exists(relation, removed), back));
+    const result = brand(table.substitute(table.exists(relation, table.quantifier(removed)), back));
     return this.#withAllCodes(result, changes);
   }
 
@@ -336,6 +354,16 @@ export class PacketSpace {
     return brand(this.#table.restrict(a, assigned));
   }
 
+  /** `a` with unknown predicates fixed. Keys of which there is no variable yet do not matter. */
+  withUnknowns(a: PacketSet, values: ReadonlyMap<string, boolean>): PacketSet {
+    const assigned = new Int8Array(this.#table.variables + 1).fill(-1);
+    for (const [key, value] of values) {
+      const block = this.#layout.keyed(key);
+      if (block !== undefined) assigned.fill(value ? 1 : 0, block.first, block.first + block.width);
+    }
+    return brand(this.#table.restrict(a, assigned));
+  }
+
   /** Whether the packet with this header is in `a`, whatever the fields it does not say and the unknowns are. */
   contains(a: PacketSet, header: Header): boolean {
     return this.restrict(a, header) === FULL;
@@ -365,7 +393,7 @@ export class PacketSpace {
 
   /** Names of the interfaces that occur in `a`: atoms as concrete names, `null` for the empty name. */
   interfacesOf(a: PacketSet, side: InterfaceSide): (string | null)[] {
-    const variables = variablesOf(this.#layout.named(side));
+    const variables = this.#layout.named(side).variables;
     const proper = this.#proper(a, [side]);
     const { intervals } = intervalsOf(this.#table, this.#projection(proper, variables), variables, Infinity);
     const names: (string | null)[] = [];
@@ -389,10 +417,10 @@ export class PacketSpace {
     const versioned = version === undefined ? a : this.intersect(a, this.version(version));
     const variables = this.#numbersOf(field, version);
     // Bits of the field that its width at this version does not reach say nothing about the packet.
-    const unread = variablesOf(this.#layout.named(field)).slice(variables.length);
+    const unread = this.#layout.named(field).variables.slice(variables.length);
     const flags = new Uint8Array(this.#table.variables + 1);
     for (const variable of unread) flags[variable] = 1;
-    const proper = this.#table.exists(this.#proper(versioned, [field]), flags);
+    const proper = this.#table.exists(this.#proper(versioned, [field]), this.#table.quantifier(flags));
     return classesByValue(this.#table, proper, variables, limit).map(({ values, rest }) => ({
       values,
       rest: brand(rest),
@@ -435,6 +463,7 @@ export class PacketSpace {
               this.#proper(set, [block.name as SpaceDimension])
             : set,
         lowestValue: (set, block) => this.#lowestValue(set, block),
+        dependsOn: (set, block) => this.#dependsOn(set, block),
       },
       a,
       preferences,
@@ -472,7 +501,12 @@ export class PacketSpace {
   }
 
   #vector(block: Block): readonly PacketSet[] {
-    return variablesOf(block).map((variable) => brand(this.#table.node(variable, EMPTY, FULL)));
+    let vector = this.#vectors.get(block);
+    if (vector === undefined) {
+      vector = block.variables.map((variable) => brand(this.#table.node(variable, EMPTY, FULL)));
+      this.#vectors.set(block, vector);
+    }
+    return vector;
   }
 
   /** Folds codes without meaning into the highest code that has one. */
@@ -494,7 +528,7 @@ export class PacketSpace {
       if (bits.length > block.width) {
         throw new RangeError(`${name} has ${block.width} bits, cannot be assigned ${bits.length}`);
       }
-      const variables = variablesOf(block);
+      const variables = block.variables;
       bits.forEach((now, i) => {
         if (now !== this.#table.node(variables[i]!, EMPTY, FULL)) out.push([variables[i]!, now]);
       });
@@ -557,16 +591,47 @@ export class PacketSpace {
     return version === 4 ? 32 : 128;
   }
 
-  #numbersOf(dimension: SpaceDimension, version: IpVersion | undefined): number[] {
-    if (dimension === 'iif' || dimension === 'oif') return variablesOf(this.#layout.named(dimension));
-    return variablesOf(this.#layout.named(dimension)).slice(0, this.#widthOf(dimension, version));
+  #numbersOf(dimension: SpaceDimension, version: IpVersion | undefined): readonly number[] {
+    if (dimension === 'iif' || dimension === 'oif') return this.#layout.named(dimension).variables;
+    return this.#layout.named(dimension).variables.slice(0, this.#widthOf(dimension, version));
   }
 
   /** `a` with every variable removed but those kept. */
   #projection(a: PacketSet, kept: readonly number[]): PacketSet {
-    const flags = new Uint8Array(this.#table.variables + 1).fill(1);
-    for (const variable of kept) flags[variable] = 0;
-    return brand(this.#table.exists(a, flags));
+    if (a <= FULL) return a;
+    // Kept variables are those of whole fields, or of their first bits: the first and the number of them tell which.
+    const key = `only ${kept[0]} ${kept[kept.length - 1]} ${kept.length}`;
+    const isOneField = kept.length > 0 && kept[kept.length - 1]! - kept[0]! === kept.length - 1;
+    const make = () => {
+      const flags = new Uint8Array(this.#table.variables + 1).fill(1);
+      for (const variable of kept) flags[variable] = 0;
+      return flags;
+    };
+    const quantifier = isOneField ? this.#prepared(key, make) : this.#table.quantifier(make());
+    return brand(this.#table.exists(a, quantifier));
+  }
+
+  #quantifier(what: VarSet): Quantifier {
+    // Lists of keys differ from call to call.
+    if (what.keys !== 'all' && what.keys.size > 0) return this.#table.quantifier(this.#layout.flags(what));
+    const key = `${what.except} ${what.keys === 'all'} ${[...what.names].join()}`;
+    return this.#prepared(key, () => this.#layout.flags(what));
+  }
+
+  /** A quantifier that is made anew only after new variables were made. */
+  #prepared(key: string, flags: () => Uint8Array): Quantifier {
+    const variables = this.#table.variables;
+    const known = this.#quantifiers.get(key);
+    if (known?.variables === variables) return known.quantifier;
+    const quantifier = this.#table.quantifier(flags());
+    this.#quantifiers.set(key, { variables, quantifier });
+    return quantifier;
+  }
+
+  /** Whether the set depends on a block. Looks no deeper than the block lies. */
+  #dependsOn(a: PacketSet, { first, width }: Block): boolean {
+    const last = this.#table.levelOfVariable(first + width - 1);
+    return this.#table.support(a, last).some((variable) => variable >= first && variable < first + width);
   }
 
   /**
@@ -576,7 +641,7 @@ export class PacketSpace {
   #lowestValue(a: PacketSet, block: Block): { value: bigint; rest: PacketSet } {
     let node: number = a;
     let value = 0n;
-    for (const variable of variablesOf(block)) {
+    for (const variable of block.variables) {
       const level = this.#table.levelOfVariable(variable);
       let bit = 0n;
       for (let at = this.#table.levelOf(node); at <= level; at = this.#table.levelOf(node)) {
@@ -607,6 +672,16 @@ function writeBits(assigned: Int8Array, block: Block, width: number, value: bigi
     }
   }
   assigned.fill(0, block.first + width, block.first + block.width);
+}
+
+/** The bits under a mask. */
+function masked(
+  bits: readonly PacketSet[],
+  mask: bigint | undefined,
+  empty: PacketSet,
+): readonly PacketSet[] {
+  if (mask === undefined) return bits;
+  return bits.map((bit, i) => ((mask >> BigInt(bits.length - 1 - i)) & 1n ? bit : empty));
 }
 
 /** The only place where a number becomes a packet set. */

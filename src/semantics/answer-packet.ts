@@ -67,7 +67,7 @@ export function answerPacket(host: HostSpace, analysis: PathAnalysis, packet: Pa
   return {
     verdict: 'unknown',
     delivered,
-    unknowns: host.unknownsOf(undecided),
+    unknowns: host.unknownsOf(undecided, header),
     missingFields: space.support(undecided).fields.filter((f) => f !== 'version'),
   };
 }

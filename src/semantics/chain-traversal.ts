@@ -2,10 +2,13 @@ import type { Chain, Nat, Rule, Table, Verdict } from '../model/index.ts';
 import { type PacketSet, PacketSetBudgetError } from '../packet-set/index.ts';
 import { type ChainIndex, hasEffect, matters } from './chain-index.ts';
 import { condense } from './condense.ts';
-import { conditionSet } from './condition-set.ts';
+import { allConditionsSet } from './condition-set.ts';
 import type { Environment } from './environment.ts';
 import type { HostSpace } from './host-space.ts';
+import { mergeUnknowns, type OpenUnknown } from './merge-unknowns.ts';
+import type { UnknownEntry } from './merged-names.ts';
 import type { Place } from './place.ts';
+import { changesBelow, isModelled, type Ways, waysBelow } from './read-once.ts';
 import { type State, StateBuilder } from './state.ts';
 import { afterNat, afterStatement } from './statement-effect.ts';
 
@@ -62,6 +65,19 @@ export interface ChainSummary {
   readonly rejected: PacketSet;
   /** Packets that come to the end of the chain or return from it. */
   readonly ended: State;
+  /** The unknown predicates asked for by these rules and in called chains, and by nothing else. */
+  readonly unknowns: ChainUnknowns;
+}
+
+/** Unknown predicates of a chain and the chains it calls. */
+export interface ChainUnknowns {
+  /** Every place where packets come to some. */
+  readonly entries: readonly UnknownEntry[];
+  /** Packets that come to some, whatever the unknowns are. */
+  readonly touched: PacketSet;
+  /** How many of them the chain's sets may depend on for one packet, roughly: those that settle the packet's fate or vary, and others. */
+  readonly loose: number;
+  readonly steering: number;
 }
 
 /** A jump loop, or nesting beyond any use, found during traversal. */
@@ -87,6 +103,9 @@ interface Scope {
   readonly summaries: Map<string, ChainSummary>;
 }
 
+/** A chain leaves no more unknowns open than this to those who call it, once there are so many that they are merged. */
+const MOST_LEFT_OPEN = 2;
+
 /** The latest scopes of a chain are looked through for one that the packets have not been in: so many. */
 const SCOPES_TRIED = 8;
 
@@ -96,12 +115,25 @@ interface Pass {
   readonly scope: string;
   readonly visits: RuleVisit[];
   readonly decisions: LocalDecision[];
-  readonly accepted: StateBuilder;
-  readonly ended: StateBuilder;
+  accepted: StateBuilder;
+  ended: StateBuilder;
   dropped: PacketSet;
   rejected: PacketSet;
   /** Packets that go on with the rule after the present one. */
   next: StateBuilder;
+  readonly unknowns: PassUnknowns;
+}
+
+/** Unknown predicates met in a traversal. */
+interface PassUnknowns {
+  readonly entries: UnknownEntry[];
+  readonly others: Set<string>;
+  touched: PacketSet;
+  /** Not merged yet: how many that settle a packet's fate or vary, how many others, and the packets that come to them. */
+  loose: number;
+  looseZone: PacketSet;
+  steering: number;
+  steeringZone: PacketSet;
 }
 
 /** The packets that match one rule in one environment, and what its statements have made of them. */
@@ -146,6 +178,15 @@ export class ChainTraversal {
   readonly #scopes = new Map<Chain, Scope[]>();
   readonly #natScope: string;
   #depth = 0;
+  /** Whether unknowns are merged at all: below the base chain nothing changes packets. */
+  #merges = false;
+  /** Unknown predicates met that may be merged. */
+  #met = 0;
+  /** Those that may be merged, by key. */
+  readonly #known = new Map<string, OpenUnknown>();
+  /** Chains whose deterministic unknowns are merged no more. */
+  readonly #kept = new Set<ChainSummary>();
+  #ways: Ways = { several: new Set(), anew: new Set() };
   readonly troubles: ChainTrouble[] = [];
 
   /** `tracked`: the base chain runs after connection tracking. `natChain`: NAT verdicts have effect. */
@@ -176,6 +217,14 @@ export class ChainTraversal {
    */
   summarize(chain: Chain, environment: Environment, entering: PacketSet): ChainSummary {
     const waiting: Waiting[] = [];
+    this.#merges = this.#host.mostUnknowns !== Number.POSITIVE_INFINITY && !changesBelow(this.#table, chain);
+    if (this.#merges && this.#host.mergesReadOnce) {
+      this.#ways = waysBelow(this.#table, chain, {
+        space: this.#host.space,
+        mostOf: (rule) => this.#most(rule, environment),
+        isFresh: (below) => this.#index.hasFreshUnknowns(below),
+      });
+    }
     let summary = this.#call(waiting, { chain, environment, entering });
     for (let top = waiting.pop(); top !== undefined; top = waiting.pop()) {
       this.#depth = waiting.length + 1;
@@ -229,9 +278,19 @@ export class ChainTraversal {
       dropped: space.empty,
       rejected: space.empty,
       next: new StateBuilder(space),
+      unknowns: {
+        entries: [],
+        others: new Set(),
+        touched: space.empty,
+        loose: 0,
+        looseZone: space.empty,
+        steering: 0,
+        steeringZone: space.empty,
+      },
     };
     pass.next.add(entry, space.version(version));
     for (const [index, rule] of chain.rules.entries()) {
+      this.#mergeUnknowns(pass, entry, false);
       const remaining = condense(this.#host, pass.next.build(), version);
       pass.next = new StateBuilder(space);
       // Nothing comes here any more. The rule is visited all the same, to be known as one that nothing reaches.
@@ -247,6 +306,8 @@ export class ChainTraversal {
       }
     }
     for (const { environment, set } of pass.next.build().values()) pass.ended.add(environment, set);
+    pass.next = new StateBuilder(space);
+    this.#mergeUnknowns(pass, entry, true);
     return {
       chain,
       environment: entry,
@@ -256,7 +317,105 @@ export class ChainTraversal {
       dropped: pass.dropped,
       rejected: pass.rejected,
       ended: condense(this.#host, pass.ended.build(), version, MOST_RESULTS),
+      unknowns: pass.unknowns,
     };
+  }
+
+  /** Replaces the unknowns of the chain where they are too many. All packets are in the environment in which they entered. */
+  #mergeUnknowns(pass: Pass, entry: Environment, atEnd: boolean): void {
+    const host = this.#host;
+    const { space } = host;
+    const { unknowns } = pass;
+    const waiting = unknowns.loose + (atEnd ? unknowns.steering : 0);
+    const most = atEnd ? Math.min(MOST_LEFT_OPEN, host.mostUnknowns) : host.mostUnknowns;
+    if (waiting <= most || this.#met <= host.mostUnknowns) return;
+    const flows = [pass.ended, pass.next, pass.accepted].map(
+      (builder) => builder.build().get(entry.key)?.set ?? space.empty,
+    );
+    const { outcomes, made } = mergeUnknowns(host, {
+      outcomes: [pass.dropped, pass.rejected, ...flows],
+      zone: atEnd ? space.union(unknowns.looseZone, unknowns.steeringZone) : unknowns.looseZone,
+      known: (key) => this.#known.get(key),
+      atEnd,
+      entries: unknowns.entries,
+      others: unknowns.others,
+    });
+    const [dropped, rejected, ended, next, accepted] = outcomes.map((set) => {
+      const builder = new StateBuilder(space);
+      builder.add(entry, set);
+      return { set, builder };
+    });
+    pass.dropped = dropped!.set;
+    pass.rejected = rejected!.set;
+    pass.ended = ended!.builder;
+    pass.next = next!.builder;
+    pass.accepted = accepted!.builder;
+    for (const [key, unknown] of made) this.#known.set(key, unknown);
+    unknowns.looseZone = space.empty;
+    unknowns.loose = atEnd ? 1 : 0;
+    if (!atEnd) return;
+    unknowns.steering = 0;
+    unknowns.steeringZone = space.empty;
+  }
+
+  /** Remembers unknowns that only this rule asks for, of the packets in `within`. */
+  #noteUnknowns(pass: Pass, keys: ReadonlySet<string>, within: PacketSet): void {
+    if (!this.#merges) return;
+    for (const key of keys) {
+      const isVarying = key.startsWith('varying ');
+      const readOnce = isVarying || this.#ways.anew.has(pass.chain) ? undefined : this.#host.readOnce(key);
+      if (readOnce === undefined && !isVarying) continue;
+      const isSteering = readOnce !== undefined && !readOnce.settles;
+      this.#known.set(key, {
+        kind: isVarying ? 'varying' : isSteering ? 'steering' : 'settling',
+        worst: readOnce?.worst ?? false,
+      });
+      this.#met++;
+      const entry = { within, to: key };
+      this.#touch(pass.unknowns, entry, this.#host.packetsIn(within), isSteering ? 0 : 1, isSteering ? 1 : 0);
+    }
+  }
+
+  /** Remembers the unknowns of a called chain, for the packets of `within`. */
+  #noteCallee(pass: Pass, callee: ChainSummary, within: PacketSet): void {
+    const { space } = this.#host;
+    const { entries, touched, loose, steering } = callee.unknowns;
+    if (space.isEmpty(touched)) return;
+    // A deterministic unknown says the same when a packet comes to it again, so it is kept until then.
+    if (this.#ways.several.has(callee.chain) || this.#ways.anew.has(pass.chain))
+      this.#keepDeterministic(callee);
+    const packets = space.intersect(this.#host.packetsIn(within), touched);
+    if (!space.isEmpty(packets))
+      this.#touch(pass.unknowns, { within, to: entries }, packets, loose, steering);
+  }
+
+  #touch(
+    unknowns: PassUnknowns,
+    entry: UnknownEntry,
+    packets: PacketSet,
+    loose: number,
+    steering: number,
+  ): void {
+    const { space } = this.#host;
+    unknowns.entries.push(entry);
+    unknowns.touched = space.union(unknowns.touched, packets);
+    unknowns.loose += loose;
+    unknowns.steering += steering;
+    if (loose > 0) unknowns.looseZone = space.union(unknowns.looseZone, packets);
+    if (steering > 0) unknowns.steeringZone = space.union(unknowns.steeringZone, packets);
+  }
+
+  /** From here on the deterministic unknowns that the chain's sets depend on are not merged. */
+  #keepDeterministic(callee: ChainSummary): void {
+    if (this.#kept.has(callee)) return;
+    this.#kept.add(callee);
+    const { space } = this.#host;
+    const flows = [...callee.accepted.values(), ...callee.ended.values()].map(({ set }) => set);
+    for (const set of [callee.dropped, callee.rejected, ...flows]) {
+      for (const key of space.support(set).keys) {
+        if (this.#known.get(key)?.kind !== 'varying') this.#known.delete(key);
+      }
+    }
   }
 
   /** What a rule does with the packets of one environment. The result is where some of them go from here, if it jumps. */
@@ -271,10 +430,12 @@ export class ChainTraversal {
       pass.next.add(environment, reach);
       return undefined;
     }
-    const match = this.#match(rule, environment);
+    const asked = new Set<string>();
+    const match = this.#host.noting(asked, () => this.#match(rule, environment));
     const set = space.intersect(reach, match);
     const done = { ...visit, match, hit: set, callee: undefined };
     if (!space.isEmpty(set)) {
+      this.#noteUnknowns(pass, asked, set);
       const hit = { rule, set, after: this.#afterStatements(rule, environment) };
       const chain = this.#apply(pass, hit, rule.verdict);
       if (chain !== undefined) return { chain, hit, visit: done };
@@ -286,13 +447,14 @@ export class ChainTraversal {
 
   /** Packets a rule's matches take, wherever they come from. Built apart from what reaches the rule: it is small, that is not. */
   #match(rule: Rule, environment: Environment): PacketSet {
-    const { space } = this.#host;
-    let match = space.version(this.#place.version);
-    for (const { condition } of rule.matches) {
-      if (space.isEmpty(match)) return match;
-      match = space.intersect(match, conditionSet(this.#host, this.#place, environment, condition));
-    }
-    return match;
+    const conditions = rule.matches.map(({ condition }) => condition);
+    return allConditionsSet(this.#host, this.#place, environment, conditions);
+  }
+
+  /** Packets a rule's matches take at most: without those that are not modelled. */
+  #most(rule: Rule, environment: Environment): PacketSet {
+    const modelled = rule.matches.map(({ condition }) => condition).filter(isModelled);
+    return allConditionsSet(this.#host, this.#place, environment, modelled);
   }
 
   #afterStatements(rule: Rule, environment: Environment): Environment {
@@ -371,9 +533,12 @@ export class ChainTraversal {
   /** Accepted, dropped or, where `mayGoOn`, on to the next rule: by fresh unknown values. */
   #undecided(pass: Pass, hit: Hit, text: string, mayGoOn: boolean): void {
     const { space } = this.#host;
-    const accepts = this.#host.varying(text);
+    const asked = new Set<string>();
+    const varying = () => this.#host.noting(asked, () => this.#host.varying(text));
+    const accepts = varying();
     this.#settle(pass, hit, 'accept', space.intersect(hit.set, accepts), hit.after);
-    const stops = mayGoOn ? space.minus(this.#host.varying(text), accepts) : space.complement(accepts);
+    const stops = mayGoOn ? space.minus(varying(), accepts) : space.complement(accepts);
+    this.#noteUnknowns(pass, asked, hit.set);
     this.#settle(pass, hit, 'drop', space.intersect(hit.set, stops), hit.after);
     if (mayGoOn) pass.next.add(hit.after, space.minus(hit.set, space.union(accepts, stops)));
   }
@@ -393,9 +558,11 @@ export class ChainTraversal {
     const { space } = this.#host;
     const { environment, reach, match } = visit;
     pass.visits.push({ ...visit, callee });
+    this.#noteCallee(pass, callee, hit.set);
     pass.accepted.addWithin(callee.accepted, hit.set);
-    pass.dropped = space.union(pass.dropped, space.intersect(hit.set, callee.dropped));
-    pass.rejected = space.union(pass.rejected, space.intersect(hit.set, callee.rejected));
+    // Packets that jump have not been decided yet: one step instead of an intersection and a union.
+    pass.dropped = space.ifThenElse(hit.set, callee.dropped, pass.dropped);
+    pass.rejected = space.ifThenElse(hit.set, callee.rejected, pass.rejected);
     if (hit.rule.verdict.kind === 'goto') {
       pass.next.add(environment, space.minus(reach, match));
       pass.ended.addWithin(callee.ended, hit.set);

@@ -1,18 +1,50 @@
 import type { NamedSet, Rule, Ruleset, Table } from '../model/index.ts';
 import type { IpVersion } from '../net/index.ts';
-import { type InterfaceName, type PacketSet, PacketSpace, type SpaceField } from '../packet-set/index.ts';
+import {
+  type Header,
+  type InterfaceName,
+  type PacketSet,
+  PacketSpace,
+  type SpaceField,
+} from '../packet-set/index.ts';
 import { ChainIndex } from './chain-index.ts';
 import { trackedVersions } from './connection-tracking.ts';
+import { type MergedUnknown, namesBehind } from './merged-names.ts';
 import type { SetLevel } from './named-set.ts';
+import { type ReadOnce, readOnceUnknowns } from './read-once.ts';
 import { visitConditions } from './visit-conditions.ts';
 
 /** Default size limit of one host's packet sets, in diagram nodes of about 31 bytes each, tables and caches included. */
 export const DEFAULT_NODE_BUDGET = 30_000_000;
 
 /**
+ * Unknown predicates that one traversal of a chain keeps apart at most; beyond, they are merged (`merge-unknowns.ts`). Few rule sets
+ * have a chain with as many, and diagrams of so many independent predicates stay small.
+ */
+export const DEFAULT_MOST_UNKNOWNS = 24;
+
+/** A header space, and what reports call its unknowns. Rule sets that are compared with each other share one. */
+export interface SharedSpace {
+  readonly space: PacketSpace;
+  readonly textOf: Map<string, string>;
+}
+
+/** A header space in which all packets can be told apart that one of the rule sets tells apart. */
+export function sharedSpace(
+  rulesets: readonly Ruleset[],
+  nodeBudget: number = DEFAULT_NODE_BUDGET,
+): SharedSpace {
+  return {
+    space: new PacketSpace({ interfaces: collectInterfaces(rulesets), nodeBudget }),
+    textOf: new Map(),
+  };
+}
+
+/**
  * The header space of one host, with the names of its unknown predicates.
  *
- * Keys of deterministic predicates are their text; varying ones and unknown values get a number.
+ * Keys of deterministic predicates are their text; varying ones and unknown values have a number besides, which counts those of
+ * the host with one text. So two hosts in one space share their deterministic predicates, and the others by text and order.
  */
 export class HostSpace {
   readonly space: PacketSpace;
@@ -26,16 +58,41 @@ export class HostSpace {
   /** Members of named sets, as far as they are fixed: see `namedSetMembers`. */
   readonly membersCache = new Map<string, PacketSet>();
   readonly setLevelsCache = new Map<string, readonly SetLevel[]>();
-  readonly #textOf = new Map<string, string>();
+  readonly #textOf: Map<string, string>;
+  /** Key of each fresh unknown made, by where it was made. */
+  readonly #freshKeys = new Map<string, string>();
+  /** How many fresh unknowns were made with one text. */
+  readonly #freshCounts = new Map<string, number>();
   readonly #indexes = new Map<Table, ChainIndex>();
   readonly #fixed = new Map<string, boolean>();
   #fresh = 0;
+  /** What stands behind a merged unknown. */
+  readonly #merged = new Map<string, MergedUnknown>();
+  /** What `packetsIn` has found. */
+  readonly #packets = new Map<PacketSet, PacketSet>();
+  #readOnce: ReadonlyMap<string, ReadOnce> | undefined;
+  #noted: Set<string> | undefined;
   #scope: { readonly name: string; readonly made: Map<string, number> } | undefined;
 
-  constructor(ruleset: Ruleset, nodeBudget: number = DEFAULT_NODE_BUDGET) {
+  /** Unknown predicates that one traversal of a chain keeps apart at most. */
+  readonly mostUnknowns: number;
+
+  /**
+   * `shared` has to be made with this rule set among its own; `nodeBudget` counts only without it. Hosts that share a space merge no
+   * unknowns unless told to, since those of one host are to be compared with those of another.
+   */
+  constructor(
+    ruleset: Ruleset,
+    nodeBudget: number = DEFAULT_NODE_BUDGET,
+    shared?: SharedSpace,
+    mostUnknowns: number = shared === undefined ? DEFAULT_MOST_UNKNOWNS : Number.POSITIVE_INFINITY,
+  ) {
+    const { space, textOf } = shared ?? sharedSpace([ruleset], nodeBudget);
+    this.mostUnknowns = mostUnknowns;
     this.ruleset = ruleset;
     this.namedSets = new Map([...ruleset.namedSets].reverse().map((s) => [s.name, s]));
-    this.space = new PacketSpace({ interfaces: collectInterfaces(ruleset), nodeBudget });
+    this.space = space;
+    this.#textOf = textOf;
     this.trackedVersions = trackedVersions(ruleset);
     this.asksOriginalTuple = asksOriginalTuple(ruleset);
   }
@@ -69,6 +126,7 @@ export class HostSpace {
   deterministic(text: string): PacketSet {
     const key = `deterministic ${text}`;
     this.#textOf.set(key, text);
+    this.#noted?.add(key);
     return this.space.variable(key);
   }
 
@@ -79,12 +137,14 @@ export class HostSpace {
 
   /** A fresh truth value. `text` is what reports call it. */
   varying(text: string): PacketSet {
-    return this.space.variable(this.#freshKey(text));
+    const key = this.#freshKey(text, 1);
+    this.#noted?.add(key);
+    return this.space.variable(key);
   }
 
   /** A fresh unknown number of `width` bits that stands in for the field `beside`, next to whose variables its own are put. */
-  unknownBits(text: string, width: number, beside: SpaceField): readonly PacketSet[] {
-    return this.#named(this.#freshKey(text), text, width, beside);
+  unknownBits(text: string, width: number, beside?: SpaceField): readonly PacketSet[] {
+    return this.#named(this.#freshKey(text, width), text, width, beside);
   }
 
   /** One unknown number per text. */
@@ -92,14 +152,86 @@ export class HostSpace {
     return this.#named(`value ${text}`, text, width, beside);
   }
 
-  /** Texts of the unknown predicates that `set` depends on, sorted. */
-  unknownsOf(set: PacketSet): string[] {
+  /** Runs `compute` and adds to `keys` the unknown predicates that it asks for. */
+  noting<T>(keys: Set<string>, compute: () => T): T {
+    const outer = this.#noted;
+    this.#noted = keys;
+    try {
+      return compute();
+    } finally {
+      this.#noted = outer;
+    }
+  }
+
+  /** What is known of a deterministic predicate that is asked once; `undefined` for all others. */
+  readOnce(key: string): ReadOnce | undefined {
+    const text = this.#textOf.get(key);
+    if (text === undefined || !this.mergesReadOnce) return undefined;
+    return this.#readOnceUnknowns().get(text);
+  }
+
+  /** Whether there are so many deterministic predicates that are asked once that some of them may be merged. */
+  get mergesReadOnce(): boolean {
+    return (
+      this.mostUnknowns !== Number.POSITIVE_INFINITY && this.#readOnceUnknowns().size > this.mostUnknowns
+    );
+  }
+
+  #readOnceUnknowns(): ReadonlyMap<string, ReadOnce> {
+    this.#readOnce ??= readOnceUnknowns(this.ruleset);
+    return this.#readOnce;
+  }
+
+  /** A fresh truth value that stands for several unknown predicates. Deterministic when they are. */
+  merged(
+    isDeterministic: boolean,
+    unknown: MergedUnknown,
+  ): { readonly key: string; readonly set: PacketSet } {
+    const key = `${isDeterministic ? '' : 'varying '}merged ${this.#textOf.size}`;
+    this.#textOf.set(key, 'several unknown conditions');
+    this.#merged.set(key, unknown);
+    return { key, set: this.space.variable(key) };
+  }
+
+  /** What stands behind a merged unknown, `undefined` for all others. */
+  mergedBehind(key: string): MergedUnknown | undefined {
+    return this.#merged.get(key);
+  }
+
+  /**
+   * Texts of the unknown predicates that `set` depends on, sorted. Of merged ones those that some packet comes to for which the merged one
+   * counts; `header` says what is known of the packets besides, if the set was restricted to it.
+   */
+  unknownsOf(set: PacketSet, header?: Header): string[] {
+    const { space } = this;
     const texts = new Set<string>();
-    for (const key of this.space.support(set).keys) {
-      const text = this.#textOf.get(key) ?? this.#textOf.get(key.replace(/\[\d+\]$/, '')) ?? key;
-      texts.add(text);
+    const packetsIn = (a: PacketSet) =>
+      header === undefined ? this.packetsIn(a) : space.restrict(this.packetsIn(a), header);
+    for (const key of space.support(set).keys) {
+      const merged = this.#merged.get(key);
+      if (merged === undefined) texts.add(this.#nameOf(key));
+      else {
+        const sides = [true, false].map((value) => space.withUnknowns(set, new Map([[key, value]])));
+        const depending = packetsIn(space.symmetricDifference(sides[0]!, sides[1]!));
+        for (const behind of namesBehind(space, merged, depending, packetsIn))
+          texts.add(this.#nameOf(behind));
+      }
     }
     return [...texts].sort();
+  }
+
+  /** Packets that are in a set for some value of the unknowns. */
+  packetsIn(set: PacketSet): PacketSet {
+    let packets = this.#packets.get(set);
+    if (packets === undefined) {
+      packets = this.space.exists(set, this.space.variables({ keys: 'all' }));
+      this.#packets.set(set, packets);
+    }
+    return packets;
+  }
+
+  #nameOf(key: string): string {
+    return this.#textOf.get(key) ?? this.#textOf.get(key.replace(/\[\d+\]$/, '')) ?? key;
   }
 
   /** A name that no unknown has had yet. */
@@ -122,8 +254,15 @@ export class HostSpace {
     }
   }
 
-  #freshKey(text: string): string {
-    const key = `varying ${this.#scope === undefined ? this.newScope() : this.#keyInScope(this.#scope, text)}`;
+  #freshKey(text: string, width: number): string {
+    const place = this.#scope === undefined ? this.newScope() : this.#keyInScope(this.#scope, text);
+    const known = this.#freshKeys.get(`${place} ${width}`);
+    if (known !== undefined) return known;
+    const kind = `${width} ${text}`;
+    const count = this.#freshCounts.get(kind) ?? 0;
+    this.#freshCounts.set(kind, count + 1);
+    const key = `varying ${count} ${kind}`;
+    this.#freshKeys.set(`${place} ${width}`, key);
     this.#textOf.set(key, text);
     return key;
   }
@@ -137,7 +276,7 @@ export class HostSpace {
     return `${name} ${count} ${text}`;
   }
 
-  #named(key: string, text: string, width: number, beside: SpaceField): readonly PacketSet[] {
+  #named(key: string, text: string, width: number, beside?: SpaceField): readonly PacketSet[] {
     this.#textOf.set(key, text);
     return this.space.unknownBits(key, width, beside);
   }
@@ -152,18 +291,18 @@ function* rulesOf(ruleset: Ruleset): Iterable<Rule> {
 }
 
 /** Every interface name and prefix that a rule or a set element mentions, and `lo`. */
-function collectInterfaces(ruleset: Ruleset): InterfaceName[] {
+function collectInterfaces(rulesets: readonly Ruleset[]): InterfaceName[] {
   const seen = new Map<string, InterfaceName>();
   const add = (name: string, prefix: boolean) => {
     if (name !== '') seen.set(`${name}${prefix ? '+' : ''}`, { name, prefix });
   };
   add('lo', false);
-  for (const rule of rulesOf(ruleset)) {
+  for (const rule of rulesets.flatMap((ruleset) => [...rulesOf(ruleset)])) {
     visitConditions(rule, (c) => {
       if (c.kind === 'interface') add(c.name, c.prefix);
     });
   }
-  for (const set of ruleset.namedSets) {
+  for (const set of rulesets.flatMap((ruleset) => ruleset.namedSets)) {
     for (const element of set.elements) {
       for (const value of element.values) if (value.kind === 'interface') add(value.name, value.prefix);
     }

@@ -3,11 +3,19 @@
 export { answerPacket, type SetAnswer } from './answer-packet.ts';
 export { matters } from './chain-index.ts';
 export type { ChainSummary, ChainTrouble, LocalDecision, RuleVisit } from './chain-traversal.ts';
+export {
+  type CompareOptions,
+  compareRulesets,
+  type DifferenceKind,
+  type RulesetComparison,
+  type RulesetDifference,
+} from './compare-rulesets.ts';
 export { MOST_ENVIRONMENTS } from './condense.ts';
 export { conditionSet } from './condition-set.ts';
 export { deliveredImage, deliveredPreimage } from './delivered.ts';
+export { type DifferenceRegion, MOST_RANGES } from './difference-region.ts';
 export { Environment } from './environment.ts';
-export { HostSpace } from './host-space.ts';
+export { HostSpace, type SharedSpace, sharedSpace } from './host-space.ts';
 export {
   analysePath,
   type BaseChainRun,

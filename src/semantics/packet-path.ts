@@ -253,8 +253,8 @@ function runBaseChain(
     const summary = traversal.summarize(chain, environment, entering);
     summaries.push({ entering, summary });
     passed.addWithin(summary.accepted, entering);
-    dropped = space.union(dropped, space.intersect(entering, summary.dropped));
-    rejected = space.union(rejected, space.intersect(entering, summary.rejected));
+    dropped = space.ifThenElse(entering, summary.dropped, dropped);
+    rejected = space.ifThenElse(entering, summary.rejected, rejected);
     for (const end of summary.ended.values()) {
       const atEnd = space.intersect(end.set, entering);
       if (base.chainPolicy === 'accept') passed.add(end.environment, atEnd);

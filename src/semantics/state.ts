@@ -20,10 +20,13 @@ export class StateBuilder {
     else entry.set = this.#space.union(entry.set, set);
   }
 
-  /** Adds what of `state` lies in `within`. */
+  /** Adds what of `state` lies in `within`, of which no packet has been added before. */
   addWithin(state: State, within: PacketSet): void {
-    for (const { environment, set } of state.values())
-      this.add(environment, this.#space.intersect(set, within));
+    for (const { environment, set } of state.values()) {
+      const entry = this.#entries.get(environment.key);
+      if (entry === undefined) this.add(environment, this.#space.intersect(set, within));
+      else entry.set = this.#space.ifThenElse(within, set, entry.set);
+    }
   }
 
   get isEmpty(): boolean {

@@ -3,7 +3,7 @@ import { addressBits, type Interval, interval, PROTOCOLS_WITH_PORTS, single } fr
 import type { PacketSet, SpaceField } from '../packet-set/index.ts';
 import type { Environment } from './environment.ts';
 import type { HostSpace } from './host-space.ts';
-import { fieldBits, hasConnection, type Place } from './place.ts';
+import { fieldBits, hasConnection, inCtState, type Place } from './place.ts';
 
 type Bits = readonly PacketSet[];
 
@@ -39,7 +39,7 @@ export function afterStatement(
     case 'no-effect':
       return environment;
     case 'notrack':
-      return tracked ? environment : environment.assign([['ct-state', space.constantBits(3, 4n)]]);
+      return withoutTracking(host, place, environment, tracked);
     case 'set-field': {
       const old = bitsOf(statement.field);
       const bits = old.map((bit, i) => {
@@ -65,10 +65,27 @@ export function afterStatement(
       const bits =
         statement.field === 'ttl'
           ? unknownIn(host, statement.text, width, UNTOLD_TTL, 'ttl')
-          : host.unknownBits(statement.text, width, statement.field);
+          : host.unknownBits(statement.text, width);
       return assign(statement.field, bits, statement.field === 'ct-mark');
     }
   }
+}
+
+/** Before connection tracking every packet loses its tracking; after it those that belong to no connection. Source: linux nft_ct.c `nft_notrack_eval`. */
+function withoutTracking(
+  host: HostSpace,
+  place: Place,
+  environment: Environment,
+  tracked: boolean,
+): Environment {
+  const { space } = host;
+  const untracked = space.constantBits(3, 4n);
+  if (!tracked) return environment.assign([['ct-state', untracked]]);
+  const invalid = inCtState(host, environment, place.version, 'invalid');
+  const old = fieldBits(host, environment, 'ct-state', place.version);
+  return environment.assign([
+    ['ct-state', old.map((bit, i) => space.ifThenElse(invalid, untracked[i]!, bit))],
+  ]);
 }
 
 /** Part of the packets a NAT rule takes, and what the rule makes of them. */

@@ -33,9 +33,13 @@ export interface CaseResult {
 /** Nodes of one case's packet sets. */
 const NODE_BUDGET = 500_000;
 
-/** Asks both evaluators about each packet. Stops at the first difference. */
-export function compareEvaluators(ruleset: Ruleset, packets: readonly Packet[]): CaseResult {
-  const host = new HostSpace(ruleset, NODE_BUDGET);
+/** Asks both evaluators about each packet. Stops at the first difference. `mostUnknowns`: that the packet sets keep apart. */
+export function compareEvaluators(
+  ruleset: Ruleset,
+  packets: readonly Packet[],
+  mostUnknowns?: number,
+): CaseResult {
+  const host = new HostSpace(ruleset, NODE_BUDGET, undefined, mostUnknowns);
   const prepared = prepareRuleset(ruleset);
   const analyses = new Map<string, PathAnalysis>();
   const compared: SetAnswer['verdict'][] = [];
