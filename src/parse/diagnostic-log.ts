@@ -50,7 +50,12 @@ export class DiagnosticLog {
 
   /** Says `detail` about `place`. `incomplete`: the model lacks something because of it. */
   add(kind: ParseDiagnostic['kind'], incomplete: boolean, place: Place, detail: string): void {
-    this.#push({ kind, incomplete, origin: this.originOf(place), detail, more: 0 });
+    this.addAt(kind, incomplete, this.originOf(place), detail);
+  }
+
+  /** Says `detail` about a place that is known as an origin. */
+  addAt(kind: ParseDiagnostic['kind'], incomplete: boolean, origin: Origin, detail: string): void {
+    this.#push({ kind, incomplete, origin, detail, more: 0 });
   }
 
   #push(entry: Mutable): void {
@@ -81,13 +86,18 @@ export class DiagnosticLog {
 
   /** Like `add`, but of several calls with the same `key` the first is kept, with the number of the others. */
   once(key: string, kind: ParseDiagnostic['kind'], incomplete: boolean, place: Place, detail: string): void {
+    this.onceAt(key, () => ({ kind, incomplete, origin: this.originOf(place), detail }));
+  }
+
+  /** `once` for what takes time to say: `make` is called for the first place only. */
+  onceAt(key: string, make: () => ParseDiagnostic): void {
     const known = this.#once.get(key);
     if (known !== undefined) {
       known.more++;
       return;
     }
-    const entry: Mutable = { kind, incomplete, origin: this.originOf(place), detail, more: 0 };
-    this.#once.set(key, entry);
+    const entry: Mutable = { ...make(), more: 0 };
+    if (this.#once.size < MOST_STATEMENTS) this.#once.set(key, entry);
     this.#push(entry);
   }
 

@@ -101,6 +101,209 @@ function measure(args) {
   return { ms: times[Math.floor(times.length / 2)], mb: memory };
 }
 
+/** JSON as nft prints it: one line, with a space after colons and commas. */
+function inOneLine(value) {
+  if (Array.isArray(value)) return `[${value.map(inOneLine).join(', ')}]`;
+  if (value === null || typeof value !== 'object') return JSON.stringify(value);
+  return `{${Object.entries(value)
+    .map(([name, part]) => `${JSON.stringify(name)}: ${inOneLine(part)}`)
+    .join(', ')}}`;
+}
+
+const field = (protocol, name) => ({ payload: { protocol, field: name } });
+const match = (left, op, right) => ({ match: { op, left, right } });
+
+/** A rule as firewalls of backup hosts have them: sources, ports, sets, counters, comments. */
+function nftRule(number, next) {
+  const source = match(field('ip', 'saddr'), '==', `198.18.${next(256)}.${next(256)}`);
+  const counter = { counter: { packets: next(100_000), bytes: next(10_000_000) } };
+  const verdict = next(4) === 0 ? { drop: null } : { accept: null };
+  const kinds = [
+    () => [source, counter, { drop: null }],
+    () => [match({ ct: { key: 'state' } }, 'in', ['established', 'related']), counter, { accept: null }],
+    () => [
+      match(field('ip', 'saddr'), '==', { prefix: { addr: `198.18.${next(256)}.0`, len: 24 } }),
+      match(field('tcp', 'dport'), '==', 1 + next(65_535)),
+      counter,
+      verdict,
+    ],
+    () => [
+      source,
+      match(field('tcp', 'dport'), '==', { set: [22, 80 + next(100), { range: [8000, 8100 + next(100)] }] }),
+      counter,
+      verdict,
+    ],
+    () => [
+      match(field('ip', 'saddr'), '==', '@admins'),
+      match({ meta: { key: 'l4proto' } }, '==', { set: ['tcp', 'udp'] }),
+      match(field('th', 'dport'), '==', 1024 + next(1000)),
+      { limit: { rate: 10, burst: 5, per: 'second' } },
+      counter,
+      { log: { prefix: 'dropped ' } },
+      { drop: null },
+    ],
+    () => [
+      match(field('ip6', 'saddr'), '==', `2001:db8::${next(65_536).toString(16)}`),
+      match(field('udp', 'dport'), '==', { range: [5000 + next(100), 6000] }),
+      verdict,
+    ],
+    () => [
+      match({ meta: { key: 'iifname' } }, '==', `eth${next(8)}`),
+      source,
+      match(field('tcp', 'dport'), '==', { range: [7937, 9936] }),
+      counter,
+      verdict,
+    ],
+    () => [
+      source,
+      { xt: { type: 'match', name: 'comment' } },
+      counter,
+      { reject: { type: 'icmp', expr: 'admin-prohibited' } },
+    ],
+  ];
+  const comment = next(3) === 0 ? { comment: `ticket CHG-${next(100_000)} backup` } : {};
+  return {
+    rule: {
+      family: 'inet',
+      table: 'filter',
+      chain: `net_${Math.floor(number / 50)}`,
+      handle: number + 100,
+      ...comment,
+      expr: kinds[next(kinds.length)](),
+    },
+  };
+}
+
+const NFT_HEAD = [
+  { metainfo: { version: '1.0.6', release_name: 'Lester Gooch #5', json_schema_version: 1 } },
+  { table: { family: 'inet', name: 'filter', handle: 1 } },
+  {
+    chain: {
+      family: 'inet',
+      table: 'filter',
+      name: 'input',
+      handle: 1,
+      type: 'filter',
+      hook: 'input',
+      prio: 0,
+      policy: 'drop',
+    },
+  },
+];
+
+/** A `nft -j list ruleset` of about `bytes` bytes. */
+function nftRules(bytes) {
+  const next = generator(5);
+  const admins = {
+    set: {
+      family: 'inet',
+      name: 'admins',
+      table: 'filter',
+      type: 'ipv4_addr',
+      handle: 2,
+      flags: ['interval'],
+      elem: [{ prefix: { addr: '198.51.100.0', len: 24 } }, '203.0.113.9'],
+    },
+  };
+  const items = [...NFT_HEAD, admins].map(inOneLine);
+  let size = 0;
+  for (let i = 0; size < bytes; i++) {
+    if (i % 50 === 0)
+      items.push(
+        inOneLine({ chain: { family: 'inet', table: 'filter', name: `net_${i / 50}`, handle: 10 + i } }),
+      );
+    const rule = inOneLine(nftRule(i, next));
+    items.push(rule);
+    size += rule.length + 2;
+  }
+  return `{"nftables": [${items.join(', ')}]}\n`;
+}
+
+/** The same with sets of `elements` elements in place of rules. */
+function nftSets(elements) {
+  const next = generator(9);
+  const address = () => `${1 + next(200)}.${next(256)}.${next(256)}.${next(256)}`;
+  const elem = Array.from({ length: elements }, (_, i) => {
+    if (i % 4 === 0) return { prefix: { addr: address().replace(/\d+$/, '0'), len: 24 } };
+    return i % 6 === 1 ? { elem: { val: address(), counter: { packets: i, bytes: i } } } : address();
+  });
+  const items = [
+    ...NFT_HEAD,
+    {
+      set: {
+        family: 'inet',
+        name: 'block',
+        table: 'filter',
+        type: 'ipv4_addr',
+        handle: 2,
+        flags: ['interval'],
+        elem,
+      },
+    },
+    {
+      rule: {
+        family: 'inet',
+        table: 'filter',
+        chain: 'input',
+        handle: 4,
+        expr: [match(field('ip', 'saddr'), '==', '@block'), { drop: null }],
+      },
+    },
+  ];
+  return `${inOneLine({ nftables: items })}\n`;
+}
+
+/** Reads the file of its arguments, and prints times and its memory as JSON: of the first time, and of later times. */
+const READ = `
+const { readFileSync } = await import('node:fs');
+const [, parser, file, what, times] = process.argv;
+const { readHostExports } = await import(parser);
+const bytes = readFileSync(file);
+const text = bytes.toString();
+const work = { parse: () => JSON.parse(text), read: () => readHostExports([{ path: 'host/ruleset.json', bytes }]) };
+const took = [];
+for (let i = 0; i < Number(times); i++)
+  for (const name of what.split('+')) {
+    const start = performance.now();
+    work[name]();
+    took.push(performance.now() - start);
+  }
+console.log(JSON.stringify({ took, mb: process.resourceUsage().maxRSS / 1024 }));
+`;
+
+const median = (list) => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)];
+
+function readInChild(file, what, times) {
+  const parser = new URL('../../dist/parse/index.js', import.meta.url).href;
+  const run = spawnSync(
+    process.execPath,
+    ['--input-type=module', '-e', READ, '--', parser, file, what, String(times)],
+    { encoding: 'utf8' },
+  );
+  if (run.status !== 0) throw new Error(run.stderr.slice(-2000));
+  return JSON.parse(run.stdout);
+}
+
+/** Reading and normalizing against JSON.parse of the same text: once in a new process, and again and again in one. */
+function compareReading(name, text) {
+  const file = join(folder, 'ruleset.json');
+  writeFileSync(file, text);
+  const first = { parse: [], read: [] };
+  let mb = 0;
+  for (let i = 0; i < RUNS; i++) {
+    first.parse.push(readInChild(file, 'parse', 1).took[0]);
+    const read = readInChild(file, 'read', 1);
+    first.read.push(read.took[0]);
+    mb = Math.max(mb, read.mb);
+  }
+  const { took } = readInChild(file, 'parse+read', 7);
+  const again = (offset) => median(took.filter((_, i) => i > 1 && i % 2 === offset));
+  const ratio = (read, parse) => `${(read / parse).toFixed(1)} x JSON.parse (${parse.toFixed(0)} ms)`;
+  console.log(
+    `${name.padEnd(34)} ${median(first.read).toFixed(0).padStart(8)} ms  ${mb.toFixed(0).padStart(6)} MB   ${ratio(median(first.read), median(first.parse)).padStart(7)} the first time, ${ratio(again(1), again(0))} from then on`,
+  );
+}
+
 const SPLIT = `const fs=require('fs');const p=process.argv[1];let n=0;const walk=(f)=>{if(fs.statSync(f).isDirectory())for(const e of fs.readdirSync(f))walk(f+'/'+e);else for(const l of fs.readFileSync(f,'utf8').split('\\n'))n+=l.split(' ').length};walk(p);if(n<0)process.exit(9)`;
 
 function compare(name, path, extra = []) {
@@ -129,6 +332,8 @@ try {
   };
   const work = {
     three: () => compare('three hosts', new URL('../../fixtures/first-run', import.meta.url).pathname),
+    nft: () => compareReading('nft JSON, 20 MB of rules, in a line', nftRules(20_000_000)),
+    nftSets: () => compareReading('nft JSON, 300,000 set elements', nftSets(300_000)),
     router: () => compare('router, 4,800 rules', put('router', router(4800))),
     flat20k: () => compare('one chain, 20,000 rules', put('flat20k', flat(20_000))),
     fleet: () => {

@@ -45,16 +45,49 @@ function table(random: Random, family: string, name: string, regular: readonly s
   const bases = [base('input', 0)];
   if (random.chance(0.5))
     bases.push(base('prerouting', random.pick([-150, -300, 10])).replace('policy drop', 'policy accept'));
-  if (random.chance(0.3)) bases.push(base('input', random.pick([-10, 10])));
+  if (random.chance(0.3))
+    bases.push(base('input', random.pick([-10, 0, 10])).replace('input_p0 {', 'input_again {'));
+  if (random.chance(0.3)) bases.push(rawChain(random, family));
+  if (random.chance(0.3)) bases.push(natChain(random, family));
+  if (random.chance(0.2)) bases.push('\tchain unused {\n\t}');
   return `table ${family} ${name} {\n${sets(random, family)}${[...bodies.reverse(), ...bases].join('\n')}\n}`;
+}
+
+/** Takes some packets out of connection tracking. */
+function rawChain(random: Random, family: string): string {
+  const lines = Array.from({ length: 1 + random.integer(2) }, () =>
+    compatible([match(random, family), random.pick(['notrack', 'notrack accept', 'meta mark set 0x10'])]),
+  );
+  return `\tchain raw {\n\t\ttype filter hook prerouting priority raw;\n${lines.map((l) => `\t\t${l}\n`).join('')}\t}`;
+}
+
+/** Sends some ports of the host to others of its ports. */
+function natChain(random: Random, family: string): string {
+  const lines = Array.from({ length: 1 + random.integer(3) }, () => {
+    const turn = random.pick([
+      'meta l4proto tcp redirect to :8080',
+      'meta l4proto udp redirect to :udp dport map { 53 : 5353, 80 : 9000 }',
+      'meta l4proto tcp redirect to :tcp dport map { 22 : 2222, 80 : 443, 1024-2000 : 22 }',
+      'tcp dport 443 accept',
+      'tcp dport 9000 drop',
+    ]);
+    return compatible([random.chance(0.5) ? addressMatch(random, family) : '', turn].filter((p) => p !== ''));
+  });
+  return `\tchain nat {\n\t\ttype nat hook prerouting priority dstnat;\n${lines.map((l) => `\t\t${l}\n`).join('')}\t}`;
+}
+
+function addressMatch(random: Random, family: string): string {
+  if (family === 'ip6' || (family === 'inet' && random.chance(0.3)))
+    return `ip6 saddr ${operand(random, SIX, ['2001:db8::1', '2001:db8:2::7'])}`;
+  return `ip saddr ${operand(random, ADDRESSES, SINGLES)}`;
 }
 
 function sets(random: Random, family: string): string {
   const four =
     family !== 'ip6'
-      ? `\tset hosts { type ipv4_addr; flags interval; elements = { ${some(random, ['192.0.2.1', '192.0.2.64/26', '198.51.100.0/24', '203.0.113.5-203.0.113.20'])} } }\n\tset pairs { type ipv4_addr . inet_service; flags interval; elements = { ${some(random, ['192.0.2.1 . 22', '198.51.100.0/24 . 80-90', '203.0.113.5 . 1-65535'])} } }\n`
+      ? `\tset hosts { type ipv4_addr; flags interval; elements = { ${some(random, ['192.0.2.1', '192.0.2.64/26', '198.51.100.0/24', '203.0.113.5-203.0.113.20'])} } }\n\tset pairs { type ipv4_addr . inet_service; flags interval; elements = { ${some(random, ['192.0.2.1 . 22', '198.51.100.0/24 . 80-90', '203.0.113.5 . 1-65535'])} } }\n\tset triples { type ipv4_addr . inet_proto . inet_service; flags interval; elements = { ${some(random, ['192.0.2.1 . tcp . 22', '198.51.100.0/24 . udp . 53-80', '203.0.113.0-203.0.113.20 . tcp . 1-1023'])} } }\n\tmap zones { type ipv4_addr : verdict; flags interval; elements = { ${some(random, ['192.0.2.0/25 : accept', '192.0.2.128/25 : drop', '198.51.100.0/24 : continue', '203.0.113.5-203.0.113.20 : return'])} } }\n`
       : '';
-  return `${four}\tset ports { type inet_service; flags interval; elements = { ${some(random, ['22', '80-90', '7937-9936', '53'])} } }\n\tmap verdicts { type inet_service : verdict; elements = { ${some(random, ['22 : accept', '80 : drop', '443 : return', '53 : continue'])} } }\n\tmap marks { type inet_service : mark; elements = { ${some(random, ['22 : 0x1', '80 : 0x2', '53 : 0x10'])} } }\n`;
+  return `${four}\tset ports { type inet_service; flags interval; elements = { ${some(random, ['22', '80-90', '7937-9936', '53'])} } }\n\tmap verdicts { type inet_service : verdict; elements = { ${some(random, ['22 : accept', '80 : drop', '443 : return', '53 : continue'])} } }\n\tmap marks { type inet_service : mark; elements = { ${some(random, ['22 : 0x1', '80 : 0x2', '53 : 0x10'])} } }\n\tmap spans { type inet_service : mark; flags interval; elements = { ${some(random, ['0-1023 : 0x1', '1024-7936 : 0x2', '7937-9936 : 0xff'])} } }\n`;
 }
 
 function some(random: Random, list: readonly string[]): string {
@@ -73,12 +106,25 @@ function rule(random: Random, family: string, targets: readonly string[]): strin
   for (let i = 0; i < matches; i++) parts.push(match(random, family));
   if (random.chance(0.2)) parts.push('counter');
   if (random.chance(0.1)) parts.push('log prefix "x"');
+  if (random.chance(0.03)) parts.push('limit rate over 1000000/second burst 5 packets');
   if (random.chance(0.25)) {
     parts.push(effect(random));
     if (random.chance(0.6)) parts.push(match(random, family));
   }
-  parts.push(verdict(random, targets));
+  parts.push(verdict(random, family, targets));
   return compatible(parts.filter((p) => p !== ''));
+}
+
+/** The protocols that a part of a rule asks for; `l4` where it asks for the protocol itself. */
+function protocolsOf(part: string): readonly string[] {
+  if (/^meta l4proto/.test(part) || /^ip(6 nexthdr| protocol)/.test(part)) {
+    const only = /^meta l4proto (tcp|udp) /.exec(part);
+    return only === null ? ['l4'] : [only[1]!];
+  }
+  const asked = [...part.matchAll(/\b(tcp|udp|icmp|icmpv6) (?:dport|sport|flags|type|code)/g)].map(
+    (m) => m[1]!,
+  );
+  return part.includes('meta l4proto .') || part.includes('. meta l4proto') ? [...asked, 'l4'] : asked;
 }
 
 /** nft refuses rules that ask for two protocols or versions at once: of such matches the first stays. */
@@ -86,22 +132,11 @@ function compatible(parts: readonly string[]): string {
   let protocol = '';
   let version = '';
   const kept = parts.filter((part) => {
-    const p = /^(tcp|udp|icmp|icmpv6|sctp) |l4proto \S+ th|vmap|map @/.exec(part);
-    const asked =
-      p === null
-        ? ''
-        : (p[1] ??
-          (part.startsWith('meta l4proto')
-            ? 'l4'
-            : part.includes('tcp')
-              ? 'tcp'
-              : part.includes('udp')
-                ? 'udp'
-                : ''));
+    const asked = new Set(protocolsOf(part));
     const v = /^ip6 |^icmpv6/.test(part) ? '6' : /^ip |^icmp /.test(part) ? '4' : '';
-    if (asked !== '' && protocol !== '' && asked !== protocol) return false;
+    if ([...asked].some((p) => protocol !== '' && p !== protocol)) return false;
     if (v !== '' && version !== '' && v !== version) return false;
-    protocol = asked === '' ? protocol : asked;
+    for (const p of asked) protocol = p;
     version = v === '' ? version : v;
     return true;
   });
@@ -137,12 +172,24 @@ function match(random: Random, family: string): string {
     () =>
       `tcp flags ${random.pick(['syn', '! syn', '& (syn|ack) == syn', '== syn', '!= ack', '& (fin|syn|rst) != 0'])}`,
     () => `tcp dport . tcp sport ${random.pick(['', '!= '])}{ 22 . 1024-2000, 80-90 . 1-65535 }`,
-    () => `meta nfproto ${random.pick(['ipv4', 'ipv6', '!= ipv4'])}`,
+    () =>
+      family === 'inet' ? `meta nfproto ${random.pick(['ipv4', 'ipv6', '!= ipv4'])}` : 'meta mark != 0x5',
+    () => `meta l4proto . th dport ${random.pick(['', '!= '])}{ tcp . 22, udp . 53, tcp . 7937-9936 }`,
+    () => `ct state . meta l4proto { new . tcp, established . udp, untracked . tcp }`,
+    () => `iifname . tcp dport ${random.pick(['', '!= '])}{ "eth0" . 22, "lo" . 80-90 }`,
+    () => `ct mark ${random.pick(['0x5', '!= 0x5', '& 0x1 == 0x1', '{ 0, 5 }'])}`,
+    () => `ct status ${random.pick(['dnat', '! dnat'])}`,
+    () => `tcp dport & 0xfff0 ${random.pick(['==', '!='])} 0x1f00`,
+    () => `meta mark ${random.pick(['^ 0x3 == 0x1', '>= 0x10', '1-16'])}`,
+    () => `@th,16,16 ${random.pick(['22', '!= 22', '{ 53, 80 }'])}`,
   ];
   if (family !== 'ip6') {
     choices.push(
       () => `ip ${random.pick(['saddr', 'daddr'])} ${operand(random, ADDRESSES, SINGLES)}`,
       () => `ip saddr ${random.pick(['', '!= '])}@hosts`,
+      () => `ip saddr . meta l4proto . th dport ${random.pick(['', '!= '])}@triples`,
+      () => `ip saddr & 255.255.255.0 ${random.pick(['==', '!='])} 192.0.2.0`,
+      () => `ip saddr . ip daddr { 192.0.2.0/24 . 198.51.100.0/24, 203.0.113.5 . 0.0.0.0/0 }`,
       () => `ip saddr . tcp dport ${random.pick(['', '!= '])}@pairs`,
       () => `ip protocol ${random.pick(['tcp', '!= udp', '{ icmp, udp }'])}`,
       () =>
@@ -168,15 +215,52 @@ function effect(random: Random): string {
     'meta mark set meta mark | 0x10',
     'meta mark set meta mark & 0xf',
     'meta mark set tcp dport map @marks',
+    'meta mark set tcp dport map @spans',
+    'meta mark set udp dport map { 53 : 0x1, 1024-2000 : 0x2 }',
+    'meta mark set ct mark',
+    'ct mark set meta mark',
+    'meta mark set meta mark ^ 0x3',
     'ct mark set 0x5',
   ]);
 }
 
-function verdict(random: Random, targets: readonly string[]): string {
+/** A verdict map over something else than ports. */
+function anyVerdictMap(random: Random, family: string, targets: readonly string[]): string {
+  const end = (): string =>
+    targets.length > 0 && random.chance(0.5)
+      ? `${random.pick(['jump', 'goto'])} ${random.pick(targets)}`
+      : random.pick(['accept', 'drop', 'continue', 'return']);
+  const rest = (): string => (random.chance(0.4) ? `, * : ${end()}` : '');
+  const choices: (() => string)[] = [
+    () => `ct state vmap { new : ${end()}, established : ${end()}, untracked : ${end()}${rest()} }`,
+    () => `meta l4proto vmap { tcp : ${end()}, udp : ${end()}${rest()} }`,
+    () => `meta mark vmap { 0x1 : ${end()}, 0x2 : ${end()}${rest()} }`,
+    () => `iifname vmap { "lo" : ${end()}, "eth0" : ${end()}${rest()} }`,
+    () => `meta l4proto . th dport vmap { tcp . 22 : ${end()}, udp . 53 : ${end()} }`,
+  ];
+  if (family !== 'ip6')
+    choices.push(
+      () => 'ip saddr vmap @zones',
+      () => `ip saddr vmap { 192.0.2.0/24 : ${end()}, 198.51.100.7 : ${end()}${rest()} }`,
+      () => `icmp type vmap { echo-request : ${end()}, echo-reply : ${end()}${rest()} }`,
+      () => `ip saddr . tcp dport vmap { 192.0.2.0/24 . 22-80 : ${end()}, 198.51.100.7 . 443 : ${end()} }`,
+    );
+  if (family !== 'ip')
+    choices.push(
+      () => `ip6 saddr vmap { 2001:db8::/64 : ${end()}, 2001:db8:2::7 : ${end()}${rest()} }`,
+      () => `icmpv6 type vmap { echo-request : ${end()}, 129-132 : ${end()} }`,
+    );
+  return random.pick(choices)();
+}
+
+function verdict(random: Random, family: string, targets: readonly string[]): string {
   const simple = ['accept', 'drop', 'accept', 'drop', 'reject', 'return', 'continue', ''];
   if (targets.length > 0 && random.chance(0.35))
     return `${random.pick(['jump', 'jump', 'goto'])} ${random.pick(targets)}`;
   if (random.chance(0.15)) return 'tcp dport vmap @verdicts';
+  if (random.chance(0.12)) return anyVerdictMap(random, family, targets);
+  if (random.chance(0.05)) return 'meta l4proto tcp reject with tcp reset';
+  if (random.chance(0.04)) return 'accept comment "drop"';
   if (random.chance(0.1) && targets.length > 0)
     return `tcp dport vmap { 22 : accept, 80-90 : jump ${random.pick(targets)}, 443 : goto ${random.pick(targets)}, * : ${random.pick(['drop', 'continue', 'return'])} }`;
   if (random.chance(0.1))

@@ -8,8 +8,8 @@ import {
   type Verdict,
 } from '../../model/index.ts';
 import { type Interval, intervalsContain } from '../../net/index.ts';
-import { all, not } from './keys.ts';
-import type { Option, Step } from './statements.ts';
+import { all, not } from './conditions.ts';
+import type { Option, Step } from './steps.ts';
 
 /** One rule of the model. A rule of nft becomes several where its statements take effect before its last match. */
 export type Piece = Pick<Rule, 'matches' | 'statements' | 'verdict'>;
@@ -72,8 +72,7 @@ function unfold(steps: readonly Step[], most: number): readonly Sequence[] | und
       return undefined;
     switch (step.kind) {
       case 'match':
-        for (const parts of open)
-          parts.push({ kind: 'match', match: { text: step.text, condition: step.condition } });
+        for (const parts of open) parts.push({ kind: 'match', match: step.match });
         break;
       case 'effect':
         for (const parts of open) parts.push({ kind: 'effect', statement: step.statement });
@@ -310,7 +309,7 @@ function standIn(steps: readonly Step[], text: string): Piece {
   for (const step of steps) {
     if (step.kind === 'effect' && step.statement.kind !== 'no-effect') break;
     if (step.kind === 'choose' || step.kind === 'end') break;
-    if (step.kind === 'match') matches.push({ text: step.text, condition: step.condition });
+    if (step.kind === 'match') matches.push(step.match);
   }
   const fields = [...new Set(fieldsAssignedBy(steps))].filter((field) => field !== 'ct-state');
   return {

@@ -1,103 +1,69 @@
-import type { BaseChain, Chain, FieldName, Hook, Match, Origin, Rule, Table } from '../../model/index.ts';
-import { assemble, fieldsAssignedBy } from './assemble.ts';
-import {
-  asList,
-  DEEPEST,
-  integerProperty,
-  isObject,
-  onlyProperty,
-  property,
-  shortJson,
-  textProperty,
-} from './json.ts';
-import { unknown } from './keys.ts';
-import { type Contents, readElements } from './lookups.ts';
-import type { TableScope } from './matches.ts';
-import type { Remarks } from './remarks.ts';
-import { renderStatement } from './render.ts';
-import { readStatement, type Step } from './statements.ts';
-import {
-  HOOKS,
-  hooksOfChains,
-  type RawChain,
-  type RawRule,
-  type RawSet,
-  type RawTable,
-  readPriority,
-} from './tables.ts';
+import type { BaseChain, Chain, FieldName, Hook, Origin, Rule, Table } from '../../model/index.ts';
+import type { DiagnosticLog } from '../diagnostic-log.ts';
+import { unknown } from './conditions.ts';
+import { readDormancy } from './dormancy.ts';
+import { HOOKS, hooksOfChains } from './hooks.ts';
+import { asList, isObject, onlyProperty, parseJson, property, textProperty } from './json.ts';
+import type { Contents } from './lookups.ts';
+import { found, type Misread } from './misread.ts';
+import { readPriority } from './priority.ts';
+import { type KnownHeads, type RuleText, readRuleText } from './rule-text.ts';
+import { scanItemAt } from './scan-document.ts';
+import { locate, type SourceText } from './source-text.ts';
+import { isHeld, type RawChain, type RawRule, type RawSet, type RawTable, rulesOf } from './tables.ts';
 
 /** Makes a table of the model. `tainted`: somewhere in the document is something that no table could be told for. */
-export function buildTable(raw: RawTable, tainted: Origin | undefined, remarks: Remarks): Table {
-  return new TableBuilder(raw, tainted, remarks).build();
+export function buildTable(
+  raw: RawTable,
+  tainted: Origin | undefined,
+  source: SourceText,
+  log: DiagnosticLog,
+): Table {
+  return new TableBuilder(raw, tainted, source, log).build();
 }
 
 class TableBuilder {
   readonly #raw: RawTable;
   readonly #tainted: Origin | undefined;
-  readonly #remarks: Remarks;
-  readonly #hooks: ReadonlyMap<string, ReadonlySet<Hook>>;
+  readonly #source: SourceText;
+  readonly #log: DiagnosticLog;
   /** Sets that some rule changes. */
   readonly #dynamic = new Set<string>();
-  /** Fields that some rule assigns. */
-  readonly #assigned = new Set<FieldName>();
   readonly #contents = new Map<string, Contents>();
-  /** See `TableScope.once`. */
-  readonly #made = new Map<string, unknown>();
-  /** Rules of the model made so far. */
-  #rulesMade = 0;
+  readonly #heads: KnownHeads = new Map();
+  /** Table in words. */
   readonly #tableText: string;
 
-  constructor(raw: RawTable, tainted: Origin | undefined, remarks: Remarks) {
+  constructor(raw: RawTable, tainted: Origin | undefined, source: SourceText, log: DiagnosticLog) {
     this.#raw = raw;
     this.#tainted = tainted ?? raw.tainted;
-    this.#remarks = remarks;
+    this.#source = source;
+    this.#log = log;
     this.#tableText = `table ${raw.family} ${raw.name}`;
-    this.#hooks = hooksOfChains(raw);
-    for (const chain of raw.chains.values()) {
-      for (const rule of chain.rules)
-        for (const statement of asList(property(rule.value, 'expr'))) this.#noteUpdates(statement, 0);
-    }
-    for (const chain of raw.chains.values())
-      for (const rule of chain.rules) this.#noteAssignments(chain, rule);
   }
 
   build(): Table {
     const { family, name, origin, flags } = this.#raw;
+    this.#learn();
     this.#sayFamily();
+    const dormancy = readDormancy(family, name, flags, origin, this.#log);
     const chains = [...this.#raw.chains.values()].map((chain): Chain => {
-      const made: Rule[] = [];
-      for (const [index, rule] of chain.rules.entries())
-        for (const one of this.#makeRules(this.#readRule(chain, rule), index)) made.push(one);
-      if (this.#tainted !== undefined) made.push(this.#standIn(chain, this.#tainted));
-      return { name: chain.name, base: this.#baseOf(chain), rules: made, origin: chain.origin };
+      const base = this.#baseOf(chain);
+      const rules = dormancy.kind === 'unsure' && base !== undefined ? [dormancy.guard] : [];
+      let number = 0;
+      for (const raw of rulesOf(chain)) this.#makeRules(chain, raw, ++number, rules);
+      if (this.#tainted !== undefined) rules.push(this.#standIn(chain, this.#tainted));
+      return { name: chain.name, base, rules, origin: chain.origin };
     });
     this.#sayMissingChains(chains);
-    const dormant = this.#isDormant(flags);
-    return { family, name, dialect: name === 'firewalld' ? 'firewalld' : 'nft', dormant, chains, origin };
-  }
-
-  /**
-   * nft 1.0.6 prints the table's own name for each flag it has. A table of firewalld has an owner; for others the one flag
-   * that people set is dormant.
-   */
-  #isDormant(flags: readonly unknown[]): boolean {
-    const { name, origin } = this.#raw;
-    if (flags.some((flag) => flag === 'dormant' || (flag === 't' && name !== 'firewalld'))) return true;
-    const unnamed = flags.filter((flag) => flag === name).length;
-    if (unnamed !== 1 || name === 'firewalld' || name === 'owner' || name === 'persist') return false;
-    this.#remarks.add(
-      'note',
-      false,
-      origin,
-      `nft 1.0.6 prints the table's name in place of a flag of table ${name.slice(0, 80)}; it is taken as "dormant": the table does nothing`,
-    );
-    return true;
+    const dialect = name === 'firewalld' ? 'firewalld' : 'nft';
+    return { family, name, dialect, dormant: dormancy.kind === 'dormant', chains, origin };
   }
 
   #sayFamily(): void {
     const { family, name, origin } = this.#raw;
     if (family === 'arp' || family === 'bridge') {
-      this.#remarks.add(
+      this.#log.addAt(
         'note',
         false,
         origin,
@@ -107,8 +73,8 @@ class TableBuilder {
     for (const chain of this.#raw.chains.values()) {
       const hook = textProperty(chain.declaration, 'hook');
       if (family !== 'netdev' && hook !== 'ingress' && hook !== 'egress') continue;
-      const silent = chain.rules.length === 0 && textProperty(chain.declaration, 'policy') !== 'drop';
-      this.#remarks.add(
+      const silent = rulesOf(chain).length === 0 && textProperty(chain.declaration, 'policy') !== 'drop';
+      this.#log.addAt(
         'note',
         false,
         chain.origin,
@@ -117,40 +83,24 @@ class TableBuilder {
     }
   }
 
-  // ---- sets
+  // ---- what the rules need to know
 
-  /** Remembers the sets that a statement fills or empties. */
-  #noteUpdates(statement: unknown, depth: number): void {
-    if (depth > DEEPEST) return;
-    if (typeof statement === 'string') {
-      for (const found of statement.slice(0, 2000).matchAll(/(?:add|update|delete)\s+@([^\s{]+)/g))
-        this.#dynamic.add(found[1]!);
-      return;
+  #learn(): void {
+    const assigned = new Set<FieldName>();
+    for (const chain of this.#raw.chains.values()) {
+      for (const rule of rulesOf(chain)) {
+        if (!isHeld(rule)) continue;
+        for (const name of rule.uses.updates) this.#dynamic.add(name);
+        for (const field of rule.uses.fields) assigned.add(field);
+      }
     }
-    const only = onlyProperty(statement);
-    if (only === undefined) return;
-    if (only.name === 'set' || only.name === 'map') {
-      const target = textProperty(only.value, only.name) ?? textProperty(only.value, 'set');
-      if (target !== undefined) this.#dynamic.add(target.replace(/^@/, ''));
-    } else if (only.name === 'meter') {
-      const target = textProperty(only.value, 'name');
-      if (target !== undefined) this.#dynamic.add(target);
-      this.#noteUpdates(property(only.value, 'stmt'), depth + 1);
-    }
-  }
-
-  /** Remembers the fields that a rule assigns. */
-  #noteAssignments(chain: RawChain, { value, origin }: RawRule): void {
-    for (const statement of asList(property(value, 'expr'))) {
-      const name = onlyProperty(statement)?.name;
-      if (name !== 'mangle' && name !== 'xt' && name !== 'notrack') continue;
-      const steps = readStatement(statement, '', {
-        ...this.#scope(chain, origin, ''),
-        note: () => {},
-        once: (_, make) => make(),
-      });
-      for (const field of fieldsAssignedBy(steps)) this.#assigned.add(field);
-    }
+    const hooks = hooksOfChains(this.#raw);
+    const none: ReadonlySet<Hook> = new Set();
+    this.#raw.reader.learn({
+      hooksOf: (chain) => hooks.get(chain) ?? none,
+      contents: (name, parts) => this.#contentsOf(name, parts),
+      assigned,
+    });
   }
 
   #contentsOf(name: string, parts: number): Contents | undefined {
@@ -159,114 +109,52 @@ class TableBuilder {
     if (known !== undefined) return known;
     const set = this.#raw.sets.get(name);
     if (set === undefined) return undefined;
-    const contents = {
-      elements: readElements(set.elements, parts, set.isMap, isLimited(set)),
+    const contents: Contents = {
+      list: set.elements,
+      parts,
+      isMap: set.isMap,
+      uncertain: isLimited(set),
       dynamic: this.#dynamic.has(name) || changesByItself(set),
+      sayMisread: (index, misread) => this.#sayMisread(name, set, index, misread),
     };
     this.#contents.set(key, contents);
     return contents;
   }
 
-  #once<T>(key: string, make: () => T): T {
-    // Keys of different kinds of values begin differently.
-    const known = this.#made.get(key) as T | undefined;
-    if (known !== undefined) return known;
-    const value = make();
-    this.#made.set(key, value);
-    return value;
+  #sayMisread(name: string, set: RawSet, index: number, { detail }: Misread): void {
+    this.#log.onceAt(`elements of ${this.#tableText} ${name}`, () => {
+      const list = set.lists.findLast(({ first }) => first <= index) ?? set.lists[0]!;
+      const position = index - list.first;
+      const path = `${list.origin.path}.elem[${position}]`;
+      const span = locate(this.#source.text, list, [...list.names, 'elem', position]);
+      const origin = this.#source.originInside(list.origin, list.start, span, path);
+      const where = `set ${this.#raw.family} ${this.#raw.name} ${name}`.slice(0, 200);
+      return {
+        kind: 'syntax',
+        incomplete: true,
+        origin,
+        detail: `${path} (${where}): ${detail}; whether the element matches is unknown`,
+      };
+    });
   }
 
   // ---- rules
 
-  #readRule(chain: RawChain, raw: RawRule): ReadRule {
-    const { value, origin } = raw;
-    const handle = integerProperty(value, 'handle');
-    const path = origin.path ?? '';
-    const place = `${this.#raw.family} ${this.#raw.name} ${chain.name} ${handle === undefined ? path : `handle ${handle}`}`;
-    const scope = this.#scope(chain, origin, place);
-    const expr = property(value, 'expr');
-    const comment = textProperty(value, 'comment');
-    if (!Array.isArray(expr) || expr.length === 0) {
-      this.#remarks.add(
-        'syntax',
-        true,
-        origin,
-        `${path}: expected the array "expr" with the rule's statements (nft 1.0.2 leaves it out); what the rule does is unknown`,
-      );
-      const text =
-        comment === undefined ? `rule ${place}` : `rule ${place} comment "${comment.slice(0, 100)}"`;
-      return {
-        raw,
-        handle,
-        comment,
-        text,
-        counters: undefined,
-        steps: [
-          { kind: 'match', text, condition: unknown('deterministic', text) },
-          { kind: 'end', verdict: { kind: 'unknown', text } },
-        ],
-      };
+  /** Adds the rules of the model that one rule of nft becomes. */
+  #makeRules({ name }: RawChain, raw: RawRule, number: number, rules: Rule[]): void {
+    const made = isHeld(raw) ? raw.rule : raw;
+    if (made !== undefined || !isHeld(raw)) {
+      // Commands may have put other rules before it.
+      if (made !== undefined) rules.push(made.number === number ? made : { ...made, number });
+      return;
     }
-    const steps: Step[] = [];
-    const texts: string[] = [];
-    for (const statement of expr) {
-      const text = renderStatement(statement);
-      if (!isObject(property(statement, 'counter'))) texts.push(text);
-      for (const step of readStatement(statement, text, scope)) steps.push(step);
-    }
-    const text = ruleText(texts, comment);
-    return { raw, handle, comment, text, counters: countersOf(expr), steps };
-  }
-
-  #scope(chain: RawChain, origin: Origin, place: string): TableScope {
-    return {
-      family: this.#raw.family,
-      hooks: this.#hooks.get(chain.name) ?? new Set<Hook>(),
-      place,
-      tableText: this.#tableText,
-      once: (key, make) => this.#once(key, make),
-      note: (key, detail) =>
-        this.#remarks.once(
-          key,
-          key === 'shape' ? 'syntax' : key === 'reverse path' ? 'note' : 'unsupported',
-          key === 'shape',
-          origin,
-          detail,
-        ),
-      contents: (name, parts) => {
-        const found = this.#contentsOf(name, parts);
-        if (found === undefined) {
-          this.#remarks.once(
-            `set ${this.#tableText} ${name}`,
-            'unresolved-reference',
-            true,
-            origin,
-            `the set "@${name.slice(0, 80)}" of ${this.#tableText} is not in the export; what it holds is unknown`,
-          );
-        }
-        return found;
-      },
-    };
-  }
-
-  #makeRules(rule: ReadRule, index: number): readonly Rule[] {
-    const { raw, handle, comment, text, counters, steps } = rule;
-    const pieces = assemble(steps, text, this.#assigned, MOST_RULES - this.#rulesMade);
-    this.#rulesMade += pieces.length;
-    return pieces.map(
-      (piece): Rule => ({
-        ...piece,
-        matches: piece.matches.every((m) => m.text !== '')
-          ? piece.matches
-          : namedMatches(piece.matches, text),
-        text,
-        comment,
-        counters,
-        number: index + 1,
-        handle,
-        origin: raw.origin,
-      }),
-    );
+    const { text } = this.#source;
+    const { origin, start, end } = raw;
+    const rule =
+      readRuleText(text, scanItemAt(text, start), this.#heads) ??
+      wholeRule(parseJson(text.slice(start, end)));
+    const placed = { rule, chain: name, item: { start, end }, origin, number };
+    for (const one of this.#raw.reader.readLate(placed)) rules.push(one);
   }
 
   /** Stands for rules that the document may have lost. */
@@ -292,38 +180,26 @@ class TableBuilder {
     const type = property(declaration, 'type');
     if (hook === undefined && type === undefined) return undefined;
     const priority = readPriority(property(declaration, 'prio'), this.#raw.family);
-    const policy = property(declaration, 'policy') ?? 'accept';
-    const path = origin.path ?? '';
-    if (typeof hook !== 'string' || !HOOKS.includes(hook)) {
-      this.#remarks.add(
+    const given = property(declaration, 'policy');
+    const policy = given === undefined ? 'accept' : given;
+    const where = `(chain ${this.#raw.family} ${this.#raw.name} ${name})`.slice(0, 200);
+    const wrong = (member: string, expected: string, value: unknown, then: string): void =>
+      this.#log.addAt(
         'syntax',
         true,
         origin,
-        `${path}.hook: expected one of ${HOOKS.join(', ')}, found ${shortJson(hook).slice(0, 60)}; the chain "${name.slice(0, 60)}" is not judged`,
+        `${origin.path}.${member} ${where}: expected ${expected}, found ${found(value)}; ${then}`,
       );
+    if (typeof hook !== 'string' || !HOOKS.includes(hook)) {
+      wrong('hook', `one of ${HOOKS.join(', ')}`, hook, 'the chain is not judged');
       return undefined;
     }
     if (priority === undefined)
-      this.#remarks.add(
-        'syntax',
-        true,
-        origin,
-        `${path}.prio: expected a number or the name of a priority, found ${shortJson(property(declaration, 'prio')).slice(0, 60)}; 0 is assumed`,
-      );
+      wrong('prio', 'a number or the name of a priority', property(declaration, 'prio'), '0 is assumed');
     if (policy !== 'accept' && policy !== 'drop')
-      this.#remarks.add(
-        'syntax',
-        true,
-        origin,
-        `${path}.policy: expected "accept" or "drop", found ${shortJson(policy).slice(0, 60)}; accept is assumed`,
-      );
+      wrong('policy', '"accept" or "drop"', policy, 'accept is assumed');
     if (type !== 'filter' && type !== 'nat' && type !== 'route')
-      this.#remarks.add(
-        'syntax',
-        true,
-        origin,
-        `${path}.type: expected "filter", "nat" or "route", found ${shortJson(type).slice(0, 60)}; filter is assumed`,
-      );
+      wrong('type', '"filter", "nat" or "route"', type, 'filter is assumed');
     return {
       type: type === 'nat' || type === 'route' ? type : 'filter',
       // One of HOOKS, checked above.
@@ -338,25 +214,30 @@ class TableBuilder {
     const names = new Set(chains.map((c) => c.name));
     for (const chain of chains) {
       if (this.#raw.chains.get(chain.name)?.declaration === undefined) {
-        this.#remarks.add(
+        this.#log.addAt(
           'unresolved-reference',
           true,
           chain.origin,
           `the chain "${chain.name.slice(0, 80)}" of ${this.#tableText} has rules and no declaration; whether it is a base chain is not known`,
         );
       }
-      for (const { verdict, origin } of chain.rules) {
+      for (const { verdict, origin, handle } of chain.rules) {
         if ((verdict.kind !== 'jump' && verdict.kind !== 'goto') || names.has(verdict.chain)) continue;
-        this.#remarks.once(
-          `chain ${this.#tableText} ${verdict.chain}`,
-          'unresolved-reference',
-          true,
+        this.#log.onceAt(`chain ${this.#tableText} ${verdict.chain}`, () => ({
+          kind: 'unresolved-reference',
+          incomplete: true,
           origin,
-          `${origin.path}: the chain "${verdict.chain.slice(0, 80)}" of ${this.#tableText} is not in the export; what it decides is unknown`,
-        );
+          detail: `${origin.path} (${this.#where(chain, handle)}): the chain "${verdict.chain.slice(0, 80)}" of ${this.#tableText} is not in the export; what it decides is unknown`,
+        }));
       }
     }
     this.#sayLoops(chains);
+  }
+
+  /** Place of a rule in words. */
+  #where(chain: Chain, handle: number | undefined): string {
+    const names = `${this.#raw.family} ${this.#raw.name} ${chain.name}`.slice(0, 160);
+    return handle === undefined ? names : `${names}, handle ${handle}`;
   }
 
   #sayLoops(chains: readonly Chain[]): void {
@@ -379,13 +260,12 @@ class TableBuilder {
         const target = byName.get(verdict.chain);
         if (target === undefined || state.get(target.name) === 'done') continue;
         if (state.get(target.name) === 'open') {
-          this.#remarks.once(
-            `loop ${this.#tableText} ${target.name}`,
-            'contradiction',
-            true,
-            rule.origin,
-            `${rule.origin.path}: the chains of ${this.#tableText} jump in a circle through "${target.name.slice(0, 80)}"; such a table cannot be loaded where packets reach it`,
-          );
+          this.#log.onceAt(`loop ${this.#tableText} ${target.name}`, () => ({
+            kind: 'contradiction',
+            incomplete: true,
+            origin: rule.origin,
+            detail: `${rule.origin.path} (${this.#where(top.chain, rule.handle)}): the chains of ${this.#tableText} jump in a circle through "${target.name.slice(0, 80)}"; such a table cannot be loaded where packets reach it`,
+          }));
         } else {
           state.set(target.name, 'open');
           stack.push({ chain: target, next: 0 });
@@ -393,15 +273,6 @@ class TableBuilder {
       }
     }
   }
-}
-
-interface ReadRule {
-  readonly raw: RawRule;
-  readonly handle: number | undefined;
-  readonly comment: string | undefined;
-  readonly text: string;
-  readonly counters: Rule['counters'];
-  readonly steps: readonly Step[];
 }
 
 /** A set whose elements expire is filled at run time: by rules of this table, or by programs. */
@@ -421,50 +292,15 @@ function isLimited(set: RawSet): boolean {
   });
 }
 
-/** Matches that nft does not print get the rule's text; those that always hold are left out. */
-function namedMatches(matches: readonly Match[], text: string): readonly Match[] {
-  return matches
-    .filter((m) => m.text !== '' || m.condition.kind !== 'all' || m.condition.of.length > 0)
-    .map((m) => (m.text === '' ? { ...m, text } : m));
-}
-
-/** Rules of the model in one table; a rule of nft with a large map becomes many. Beyond, such rules stay unknown. */
-const MOST_RULES = 250_000;
-
-/** Characters of a rule's text. */
-const LONGEST_TEXT = 2000;
-
-function ruleText(statements: readonly string[], comment: string | undefined): string {
-  const parts: string[] = [];
-  let length = 0;
-  for (const text of statements) {
-    parts.push(text);
-    length += text.length;
-    if (length > LONGEST_TEXT) {
-      parts.push('…');
-      break;
-    }
-  }
-  if (comment !== undefined) parts.push(`comment "${comment.slice(0, 200)}"`);
-  return parts.length === 0 ? 'counter' : parts.join(' ');
-}
-
-function countersOf(expr: readonly unknown[]): Rule['counters'] {
-  for (const statement of expr) {
-    const counter = property(statement, 'counter');
-    if (!isObject(counter)) continue;
-    const packets = property(counter, 'packets');
-    const bytes = property(counter, 'bytes');
-    if (
-      typeof packets === 'number' &&
-      typeof bytes === 'number' &&
-      Number.isInteger(packets) &&
-      Number.isInteger(bytes) &&
-      packets >= 0 &&
-      bytes >= 0
-    ) {
-      return { packets: BigInt(packets), bytes: BigInt(bytes) };
-    }
-  }
-  return undefined;
+/** The rule of an item that is read as a whole. */
+function wholeRule(read: ReturnType<typeof parseJson>): RuleText {
+  const item = read.kind === 'value' ? onlyProperty(read.value) : undefined;
+  const inner = item?.name === 'rule' ? undefined : onlyProperty(item?.value);
+  const value = item?.name === 'rule' ? item.value : inner?.value;
+  return {
+    command: item?.name === 'rule' ? undefined : item?.name,
+    value: isObject(value) ? value : {},
+    spans: undefined,
+    size: 0,
+  };
 }

@@ -33,6 +33,9 @@ export type DataType =
   | 'mac'
   | 'integer';
 
+/** Types of which a value may be written as a list of bits. */
+export const BIT_TYPES: ReadonlySet<DataType> = new Set(['tcp-flags', 'ct-state', 'ct-status']);
+
 /** Bits of `ct state`. Source: linux nf_conntrack_common.h, NF_CT_STATE_BIT and NF_CT_STATE_INVALID_BIT. */
 export const CT_STATE_BIT: Readonly<Record<keyof typeof CT_STATE, number>> = {
   invalid: 1,
@@ -153,8 +156,10 @@ const NAMES: Readonly<Partial<Record<DataType, Names>>> = {
 
 /** A constant of a type as a number, or `undefined`. Numbers may stand as text, decimal or hexadecimal. */
 export function constantOf(type: DataType, value: unknown): bigint | undefined {
-  if (typeof value === 'boolean') return value ? 1n : 0n;
-  if (typeof value === 'number') return Number.isSafeInteger(value) && value >= 0 ? BigInt(value) : undefined;
+  if (typeof value === 'number') {
+    const isAddress = type === 'ipv4' || type === 'ipv6' || type === 'mac';
+    return Number.isSafeInteger(value) && value >= 0 && !isAddress ? BigInt(value) : undefined;
+  }
   if (typeof value !== 'string' || value.length > 100) return undefined;
   const named = NAMES[type];
   if (named !== undefined && Object.hasOwn(named, value)) return BigInt(named[value]!);
@@ -184,10 +189,23 @@ function plainNumber(text: string): bigint | undefined {
   return /^(?:0x[0-9a-f]{1,40}|0|[1-9]\d{0,39})$/i.test(text) ? BigInt(text) : undefined;
 }
 
+/** The highest number of a width in bits. */
+export function maxOf(width: number): bigint {
+  const known = MAXIMA[width];
+  if (known !== undefined) return known;
+  const max = (1n << BigInt(width)) - 1n;
+  if (width <= 128) MAXIMA[width] = max;
+  return max;
+}
+
+/** Filled by `maxOf`. */
+const MAXIMA: bigint[] = [];
+
 /** A constant expression: a plain constant, a list of flags (OR), or operators over constants. */
 export function foldConstant(type: DataType, value: unknown, width: number, depth = 0): bigint | undefined {
   if (depth > DEEPEST) return undefined;
   if (Array.isArray(value)) {
+    if (value.length === 0 || !BIT_TYPES.has(type)) return undefined;
     let all = 0n;
     for (const part of value) {
       const bits = foldConstant(type, part, width, depth + 1);
@@ -196,6 +214,7 @@ export function foldConstant(type: DataType, value: unknown, width: number, dept
     }
     return all;
   }
+  if (typeof value === 'string' || typeof value === 'number') return constantOf(type, value);
   const only = onlyProperty(value);
   if (only === undefined) return constantOf(type, value);
   if (!['|', '&', '^', '<<', '>>'].includes(only.name) || !Array.isArray(only.value) || only.value.length < 2)
@@ -227,9 +246,13 @@ function applyOperator(operator: string, left: bigint, right: bigint, width: num
 
 /**
  * The values a right-hand side or a set element of numbers stands for: a constant, a prefix, a range. `undefined` when it is
- * none of these. Reversed ranges are empty.
+ * none of these. Ranges from high to low are empty: iptables-nft makes them. May reach beyond `width`.
  */
 export function intervalOf(type: DataType, width: number, value: unknown): Interval | undefined {
+  if (typeof value === 'string' || typeof value === 'number') {
+    const plain = constantOf(type, value);
+    return plain === undefined ? undefined : { lo: plain, hi: plain };
+  }
   const prefix = property(value, 'prefix');
   if (prefix !== undefined) return prefixInterval(type, width, prefix);
   const range = property(value, 'range');
@@ -248,6 +271,7 @@ function prefixInterval(type: DataType, width: number, prefix: unknown): Interva
   const length = property(prefix, 'len');
   if (
     address === undefined ||
+    address > maxOf(width) ||
     typeof length !== 'number' ||
     !Number.isInteger(length) ||
     length < 0 ||

@@ -9,6 +9,20 @@ export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** `JSON.parse` without exceptions. */
+export function parseJson(
+  text: string,
+): { readonly kind: 'value'; readonly value: unknown } | { readonly kind: 'broken' } {
+  try {
+    const value: unknown = JSON.parse(text);
+    return { kind: 'value', value };
+  } catch {
+    return BROKEN;
+  }
+}
+
+const BROKEN = { kind: 'broken' } as const;
+
 /** An own property, whatever its name (`__proto__` included), or `undefined`. */
 export function property(value: unknown, name: string): unknown {
   return isObject(value) && Object.hasOwn(value, name) ? value[name] : undefined;

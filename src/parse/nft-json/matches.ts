@@ -1,9 +1,12 @@
 import { ALWAYS, type Condition, type Match, NEVER } from '../../model/index.ts';
 import { type Interval, interval } from '../../net/index.ts';
-import { type DataType, foldConstant, intervalOf } from './constants.ts';
+import { allOf, not, unknown } from './conditions.ts';
+import { BIT_TYPES, foldConstant, intervalOf, maxOf } from './constants.ts';
 import { asList, onlyProperty, property, textProperty } from './json.ts';
-import { all, type Key, type NumberKey, not, type RuleContext, readKey, unknown } from './keys.ts';
-import { addressTypeOrInterface, type Contents, membership, readElements } from './lookups.ts';
+import type { Asked, Key, NumberKey, RuleContext } from './key.ts';
+import { readKey } from './keys.ts';
+import { addressTypeOrInterface, anonymousContents, type Contents, fits, membership } from './lookups.ts';
+import { found, type Misread, misreadInterface, misreadOf } from './misread.ts';
 import { renderExpression } from './render.ts';
 
 /** What a rule sees of its table: named sets and maps. */
@@ -16,7 +19,8 @@ export interface TableScope extends RuleContext {
   readonly tableText: string;
 }
 
-const BIT_TYPES: ReadonlySet<DataType> = new Set(['tcp-flags', 'ct-state', 'ct-status']);
+/** A path inside a statement. */
+type Path = readonly (string | number)[];
 
 /** The keys of a left side: several for a concatenation. */
 export function readKeys(expression: unknown, scope: RuleContext): readonly Key[] {
@@ -28,35 +32,76 @@ export function readKeys(expression: unknown, scope: RuleContext): readonly Key[
 
 /** What must hold for all of the keys to have a value. */
 export function needsOf(keys: readonly Key[]): Condition {
-  return all(...keys.flatMap((k) => (k.kind === 'opaque' && k.never === true ? [NEVER] : k.needs)));
+  const only = keys.length === 1 ? keys[0]! : undefined;
+  if (only !== undefined && only.kind !== 'opaque' && only.needs.length <= 1) return only.needs[0] ?? ALWAYS;
+  return allOf(keys.flatMap((k) => (k.kind === 'opaque' && k.never === true ? [NEVER] : k.needs)));
 }
 
-/** Contents of a right side that is a set, anonymous or by name; `undefined` when it is none, `unknown` when it is not exported. */
+/**
+ * Contents of a right side that is a set, anonymous or by name; `undefined` when it is none, `unknown` when it is not exported.
+ * `path` leads from the statement to the right side.
+ */
 export function contentsOf(
   right: unknown,
   parts: number,
   isMap: boolean,
   scope: TableScope,
+  path: Path,
 ): Contents | 'unknown' | undefined {
-  if (typeof right === 'string' && right.startsWith('@')) {
-    const found = scope.contents(right.slice(1), parts);
-    return found ?? 'unknown';
+  if (typeof right === 'string') {
+    return right.startsWith('@') ? (scope.contents(right.slice(1), parts) ?? 'unknown') : undefined;
   }
   const set = property(right, 'set');
-  if (typeof set === 'string' && set.startsWith('@')) return contentsOf(set, parts, isMap, scope);
-  return set === undefined ? undefined : { elements: readElements(set, parts, isMap, false), dynamic: false };
+  if (set === undefined) return undefined;
+  if (typeof set === 'string' && set.startsWith('@')) return contentsOf(set, parts, isMap, scope, path);
+  return anonymousContents(set, parts, isMap, (index, misread) => {
+    const inside = Array.isArray(set) ? ['set', index] : ['set'];
+    scope.say({ kind: 'misshaped' }, misread.detail, [...path, ...inside, ...misread.path]);
+  });
+}
+
+/** What a match statement says before its right side: many matches differ only in that. */
+export interface LeftSide {
+  readonly op: string;
+  readonly left: unknown;
+  readonly keys: readonly Key[];
+  /** What must hold for the keys to have a value. */
+  readonly needs: Condition;
+}
+
+/** Reads a match but for its right side. `undefined` where it is misshaped, which is said. */
+export function readLeftSide(value: unknown, scope: TableScope): LeftSide | undefined {
+  const left = property(value, 'left');
+  if (left === undefined || property(value, 'right') === undefined) {
+    const missing = left === undefined ? 'left' : 'right';
+    scope.say({ kind: 'misshaped' }, `expected a match with the key "${missing}"`, ['match']);
+    return undefined;
+  }
+  const op = property(value, 'op');
+  if (typeof op !== 'string' || !OPERATORS.has(op)) {
+    scope.say({ kind: 'misshaped' }, `expected a comparison operator, found ${found(op)}`, ['match', 'op']);
+    return undefined;
+  }
+  const keys = readKeys(left, scope);
+  return { op, left, keys, needs: needsOf(keys) };
 }
 
 /** The condition of a match statement whose text is `text`, with the dependencies that nft adds and does not print. */
-export function readMatch(value: unknown, text: string, scope: TableScope): Match {
-  const left = property(value, 'left');
-  const right = property(value, 'right');
-  const op = textProperty(value, 'op') ?? '==';
-  const keys = readKeys(left, scope);
-  const needs = needsOf(keys);
+export function readMatch(
+  side: LeftSide | undefined,
+  right: unknown,
+  text: string,
+  scope: TableScope,
+): Match {
+  if (side === undefined) return { text, condition: unknown('deterministic', text) };
+  const { op, left, keys, needs } = side;
   if (needs === NEVER) return { text, condition: NEVER };
-  return { text, condition: all(needs, comparison(keys, op, left, right, text, scope)) };
+  const asked = comparison(keys, op, left, right, text, scope);
+  return { text, condition: needs === ALWAYS ? asked : allOf([needs, asked]) };
 }
+
+const OPERATORS: ReadonlySet<string> = new Set(['==', '!=', '<', '<=', '>', '>=', 'in', '!']);
+const RIGHT: Path = ['match', 'right'];
 
 function comparison(
   keys: readonly Key[],
@@ -68,38 +113,52 @@ function comparison(
 ): Condition {
   const negated = op === '!=';
   const equality = op === '==' || op === '!=' || op === 'in';
-  const contents = contentsOf(right, keys.length, false, scope);
-  if (contents !== undefined) {
-    const asked = `${keys.map((k) => k.text).join(' . ')} ${renderExpression(right)}`;
-    const place = typeof right === 'string' ? scope.tableText : scope.place;
-    if (!equality) return unknown('deterministic', `${text} (${place})`);
-    if (contents === 'unknown') {
-      const found = unknown('deterministic', `${asked} of ${place}`);
-      return negated ? not(found) : found;
-    }
-    const look = (): Condition => lookUp(keys, contents, negated, `${asked} of ${place}`);
-    return typeof right === 'string' ? scope.once(`${op} ${keysIdentity(keys)} ${right}`, look) : look();
-  }
+  const contents = contentsOf(right, keys.length, false, scope, RIGHT);
+  if (contents !== undefined) return setComparison(keys, op, contents, right, text, scope);
   const only = keys.length === 1 ? keys[0]! : undefined;
   if (only === undefined) {
     const values = property(right, 'concat');
     if (!equality || !Array.isArray(values)) return unknown('deterministic', text);
-    return lookUp(
-      keys,
-      { elements: [{ values, uncertain: false, data: undefined }], dynamic: false },
-      negated,
-      text,
+    const one = anonymousContents([{ concat: values }], keys.length, false, (_, misread) =>
+      scope.say({ kind: 'misshaped' }, misread.detail, [...RIGHT, ...misread.path]),
     );
+    return lookUp(keys, one, negated, () => text);
   }
   switch (only.kind) {
     case 'number':
-      return compareNumber(only, op, right, text);
-    case 'interface':
+      return compareNumber(only, op, right, text, scope);
+    case 'interface': {
+      const misread = misreadInterface(right);
+      if (misread !== undefined) {
+        sayMisread(misread, scope);
+        return unknown('deterministic', text);
+      }
+      return equality ? negate(negated, addressTypeOrInterface(only, right)) : unknown('deterministic', text);
+    }
     case 'address-type':
       return equality ? negate(negated, addressTypeOrInterface(only, right)) : unknown('deterministic', text);
     case 'opaque':
       return reversePath(left, op, right, scope) ?? unknown(only.nature, text);
   }
+}
+
+function setComparison(
+  keys: readonly Key[],
+  op: string,
+  contents: Contents | 'unknown',
+  right: unknown,
+  text: string,
+  scope: TableScope,
+): Condition {
+  const negated = op === '!=';
+  const named = typeof right === 'string' || typeof property(right, 'set') === 'string';
+  const place = (): string => (named ? scope.tableText : scope.place);
+  const left = keys.map((k) => k.text).join(' . ');
+  const asked = (): string => `${left} ${renderExpression(right)} of ${place()}`;
+  if (op !== '==' && op !== '!=' && op !== 'in') return unknown('deterministic', `${text} (${place()})`);
+  if (contents === 'unknown') return negate(negated, unknown('deterministic', asked()));
+  const look = (): Condition => lookUp(keys, contents, negated, asked);
+  return typeof right === 'string' ? scope.once(`${op} ${keysIdentity(keys)} ${right}`, look) : look();
 }
 
 /** Equal for keys that mean the same in one table. */
@@ -114,46 +173,62 @@ function negate(negated: boolean, condition: Condition): Condition {
 }
 
 /** Membership or its negation. Where part of the key is not modelled, a negation is an unknown of its own: the part may be missing. */
-function lookUp(keys: readonly Key[], contents: Contents, negated: boolean, asked: string): Condition {
+function lookUp(keys: readonly Key[], contents: Contents, negated: boolean, asked: Asked): Condition {
   if (!negated) return membership(keys, contents, asked);
   const opaque = keys.find((k) => k.kind === 'opaque');
-  if (opaque?.kind === 'opaque') return unknown(opaque.nature, `not ${asked}`);
+  if (opaque?.kind === 'opaque') return unknown(opaque.nature, `not ${asked()}`);
   const only = keys.length === 1 ? keys[0] : undefined;
-  if (only?.kind === 'number' && !contents.dynamic) {
-    const intervals: Interval[] = [];
-    for (const { values, uncertain } of contents.elements) {
-      const interval =
-        values === 'rest' || uncertain || values.length !== 1
-          ? undefined
-          : intervalOf(only.type, only.width, values[0]);
-      if (interval === undefined) return not(membership(keys, contents, asked));
-      intervals.push(interval);
-    }
-    return only.within(intervals, undefined, true, `not ${asked}`);
-  }
-  return not(membership(keys, contents, asked));
+  const intervals = only?.kind === 'number' ? plainIntervals(only, contents) : undefined;
+  return intervals !== undefined && only?.kind === 'number'
+    ? only.within(intervals, undefined, true, () => `not ${asked()}`)
+    : not(membership(keys, contents, asked));
 }
 
-function compareNumber(key: NumberKey, op: string, right: unknown, text: string): Condition {
-  const max = (1n << BigInt(key.width)) - 1n;
+/** The elements of a set of numbers, where all are known and there for sure. */
+function plainIntervals(key: NumberKey, contents: Contents): readonly Interval[] | undefined {
+  if (contents.dynamic || contents.uncertain) return undefined;
+  const intervals: Interval[] = [];
+  for (const value of contents.list) {
+    // "*" and elements with something beside their value are no intervals.
+    const interval = intervalOf(key.type, key.width, value);
+    if (interval === undefined || !fits(interval, key.width)) return undefined;
+    intervals.push(interval);
+  }
+  return intervals;
+}
+
+function compareNumber(
+  key: NumberKey,
+  op: string,
+  right: unknown,
+  text: string,
+  scope: TableScope,
+): Condition {
   const bitTest = BIT_TYPES.has(key.type);
+  const max = maxOf(key.width);
+  const asked = (): string => text;
   if (op === '!' || (op === 'in' && bitTest)) {
     const bits = foldConstant(key.type, right, key.width);
-    if (bits === undefined) return unknown('deterministic', text);
-    return key.within([interval(0, 0)], bits, op === 'in', text);
-  }
-  if (op === '==' || op === '!=' || op === 'in') {
+    if (bits !== undefined && bits <= max) return key.within([interval(0, 0)], bits, op === 'in', asked);
+  } else if (op === '==' || op === '!=' || op === 'in') {
     const value =
       Array.isArray(right) && bitTest
         ? wholeWord(foldConstant(key.type, right, key.width))
         : intervalOf(key.type, key.width, right);
-    return value === undefined
-      ? unknown('deterministic', text)
-      : key.within([value], undefined, op === '!=', text);
+    if (value !== undefined && fits(value, key.width))
+      return key.within([value], undefined, op === '!=', asked);
+  } else {
+    const bound = foldConstant(key.type, right, key.width);
+    const range = bound === undefined || bound > max ? undefined : orderedRange(op, bound, max);
+    if (range !== undefined) return key.within([range], undefined, false, asked);
   }
-  const bound = foldConstant(key.type, right, key.width);
-  const range = bound === undefined ? undefined : orderedRange(op, bound, max);
-  return range === undefined ? unknown('deterministic', text) : key.within([range], undefined, false, text);
+  const misread = misreadOf(key.type, key.width, right);
+  if (misread !== undefined) sayMisread(misread, scope);
+  return unknown('deterministic', text);
+}
+
+function sayMisread({ detail, path }: Misread, scope: TableScope): void {
+  scope.say({ kind: 'misshaped' }, detail, [...RIGHT, ...path]);
 }
 
 function wholeWord(bits: bigint | undefined): Interval | undefined {
@@ -184,8 +259,8 @@ function reversePath(left: unknown, op: string, right: unknown, scope: TableScop
   if ((result !== 'oif' && result !== 'oifname') || !flags.includes('saddr')) return undefined;
   const missing = right === false || right === 0 ? true : right === true ? false : undefined;
   if (missing === undefined || (op !== '==' && op !== '!=')) return undefined;
-  scope.note(
-    'reverse path',
+  scope.say(
+    { kind: 'note', key: 'reverse path', general: true },
     'the reverse path check depends on routes that no export holds; it is assumed that packets pass it',
   );
   return (op === '==') === missing ? NEVER : ALWAYS;

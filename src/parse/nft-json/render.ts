@@ -76,7 +76,7 @@ function shownList(list: readonly unknown[], render: (part: unknown) => string):
 function renderPayload(inner: unknown): string {
   const protocol = textProperty(inner, 'protocol');
   if (protocol !== undefined) return `${protocol} ${textProperty(inner, 'field') ?? ''}`;
-  return `@${textProperty(inner, 'base') ?? '?'},${String(property(inner, 'offset'))},${String(property(inner, 'len'))}`;
+  return `@${textProperty(inner, 'base') ?? '?'},${renderExpression(property(inner, 'offset'))},${renderExpression(property(inner, 'len'))}`;
 }
 
 /** The data of a map element: a verdict or a value. */
@@ -90,15 +90,27 @@ export function renderData(value: unknown, depth = 0): string {
     : renderExpression(value, depth);
 }
 
+const INTERFACES: ReadonlySet<string> = new Set(['iifname', 'oifname', 'iif', 'oif']);
+
+function withoutParentheses(text: string): string {
+  return text.startsWith('(') && text.endsWith(')') ? text.slice(1, -1) : text;
+}
+
 /** A match: `ip saddr != 192.0.2.1`, `tcp flags & (fin | syn) == syn`. */
 export function renderMatch(match: unknown): string {
   const op = textProperty(match, 'op') ?? '';
-  const left = renderExpression(property(match, 'left')).replace(/^\((.*)\)$/s, '$1');
-  const right = renderExpression(property(match, 'right'));
-  const name =
-    /^(?:iifname|oifname|iif|oif)$/.test(left) && typeof property(match, 'right') === 'string'
-      ? `"${right}"`
-      : right;
+  return renderComparison(renderLeft(property(match, 'left')), op, property(match, 'right'));
+}
+
+/** The left side of a match. */
+export function renderLeft(left: unknown): string {
+  return withoutParentheses(renderExpression(left));
+}
+
+/** A match, of which `left` is the text of the left side. */
+export function renderComparison(left: string, op: string, right: unknown): string {
+  const text = renderExpression(right);
+  const name = typeof right === 'string' && INTERFACES.has(left) ? `"${text}"` : text;
   return op === '==' || op === 'in' || op === '' ? `${left} ${name}` : `${left} ${op} ${name}`;
 }
 
@@ -146,13 +158,13 @@ export function renderStatement(statement: unknown): string {
         ? 'queue'
         : [
             'queue',
-            shownList(asList(property(value, 'flags')), String).join(','),
+            shownList(asList(property(value, 'flags')), renderFlag).join(','),
             property(value, 'num') === undefined ? '' : `to ${renderExpression(property(value, 'num'))}`,
           ]
             .filter((t) => t !== '')
             .join(' ');
     case 'ct count':
-      return `ct count ${property(value, 'inv') === true ? 'over ' : ''}${String(property(value, 'val'))}`;
+      return `ct count ${property(value, 'inv') === true ? 'over ' : ''}${renderExpression(property(value, 'val'))}`;
     case 'ct helper':
     case 'ct timeout':
     case 'ct expectation':
@@ -166,6 +178,10 @@ export function renderStatement(statement: unknown): string {
           ? `${name} ${shortText(value)}`
           : `${name} ${shortJson(value)}`;
   }
+}
+
+function renderFlag(flag: unknown): string {
+  return renderExpression(flag);
 }
 
 function shortText(text: string): string {
@@ -184,7 +200,7 @@ function renderLimit(value: unknown): string {
   const over = property(value, 'inv') === true ? 'over ' : '';
   const unit = textProperty(value, 'rate_unit');
   const burst = property(value, 'burst');
-  const rate = `${String(property(value, 'rate'))}${unit === undefined || unit === 'packets' ? '' : ` ${unit}`}/${textProperty(value, 'per') ?? 'second'}`;
+  const rate = `${renderExpression(property(value, 'rate'))}${unit === undefined || unit === 'packets' ? '' : ` ${unit}`}/${textProperty(value, 'per') ?? 'second'}`;
   return `limit rate ${over}${rate}${typeof burst === 'number' && burst > 0 ? ` burst ${burst} ${textProperty(value, 'burst_unit') ?? 'packets'}` : ''}`;
 }
 
@@ -195,7 +211,7 @@ function renderNat(name: string, value: unknown): string {
   const port = property(value, 'port');
   const flags = asList(property(value, 'flags'));
   const target = `${address === undefined ? '' : renderExpression(address)}${port === undefined ? '' : `:${renderExpression(port)}`}`;
-  return `${name}${family === undefined ? '' : ` ${family}`}${target === '' ? '' : ` to ${target}`}${flags.length === 0 ? '' : ` ${shownList(flags, String).join(',')}`}`;
+  return `${name}${family === undefined ? '' : ` ${family}`}${target === '' ? '' : ` to ${target}`}${flags.length === 0 ? '' : ` ${shownList(flags, renderFlag).join(',')}`}`;
 }
 
 function renderReject(value: unknown): string {

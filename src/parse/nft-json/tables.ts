@@ -1,21 +1,34 @@
-import type { Family, Hook, Origin } from '../../model/index.ts';
+import type { Family, Origin, Rule } from '../../model/index.ts';
+import type { DiagnosticLog } from '../diagnostic-log.ts';
 import {
   asList,
-  DEEPEST,
   integerProperty,
   isObject,
   onlyProperty,
+  parseJson,
   property,
-  shortJson,
   textProperty,
 } from './json.ts';
-import type { Positions } from './positions.ts';
-import type { Remarks } from './remarks.ts';
+import { offsetOfMistake } from './json-mistake.ts';
+import { found } from './misread.ts';
+import { type EarlyRule, RuleReader } from './rule-reader.ts';
+import { type KnownHeads, type RuleText, readRuleText } from './rule-text.ts';
+import { endOfString, LONGEST_STRING, type ScannedItem, type Span } from './scan-document.ts';
+import { pathAt, pathText, type SourceText } from './source-text.ts';
+import { NO_USES } from './table-uses.ts';
 
-/** A rule as it stands in the document. */
-export interface RawRule {
-  readonly value: unknown;
+/** A rule where it stands in its chain: made already where it says nothing about its table and needs nothing from it. */
+export type RawRule = Rule | HeldRule;
+
+/** A rule, or where to read it again when its table is known, and what it does to the table. */
+export interface HeldRule extends Span, EarlyRule {
+  readonly handle: number | undefined;
   readonly origin: Origin;
+}
+
+/** Tells the kinds of `RawRule` apart. */
+export function isHeld(rule: RawRule): rule is HeldRule {
+  return 'uses' in rule;
 }
 
 /** A chain: its declaration, if there is one, and its rules in the order the kernel has them. */
@@ -24,15 +37,28 @@ export interface RawChain {
   declaration: unknown;
   origin: Origin;
   rules: RawRule[];
+  /** Rules put before all of `rules`, the last one first. */
+  inserted: RawRule[];
+}
+
+/** Elements of a set that stand together. */
+export interface ElementList extends Span {
+  /** Position of the first of them in the set. */
+  readonly first: number;
+  /** Origin of their item, which begins at `start`, and names from that to the list. */
+  readonly origin: Origin;
+  readonly names: readonly string[];
 }
 
 /** A named set or map. */
 export interface RawSet {
   readonly value: unknown;
   readonly isMap: boolean;
-  readonly elements: unknown[];
+  elements: unknown[];
+  lists: ElementList[];
 }
 
+/** A table as the document has it. */
 export interface RawTable {
   readonly family: Family;
   readonly name: string;
@@ -40,20 +66,26 @@ export interface RawTable {
   origin: Origin;
   readonly chains: Map<string, RawChain>;
   readonly sets: Map<string, RawSet>;
+  readonly reader: RuleReader;
   /** Something of this table could not be read: any of its chains may hold rules that are not here. */
   tainted: Origin | undefined;
 }
 
+/** The rules of a chain in their order, in a list that may be changed. */
+export function rulesOf(chain: RawChain): RawRule[] {
+  if (chain.inserted.length > 0) {
+    chain.rules = [...chain.inserted.reverse(), ...chain.rules];
+    chain.inserted = [];
+  }
+  return chain.rules;
+}
+
+function clearRules(chain: RawChain): void {
+  chain.rules = [];
+  chain.inserted = [];
+}
+
 const FAMILIES: readonly string[] = ['ip', 'ip6', 'inet', 'arp', 'bridge', 'netdev'];
-export const HOOKS: readonly string[] = [
-  'ingress',
-  'prerouting',
-  'input',
-  'forward',
-  'output',
-  'postrouting',
-  'egress',
-];
 
 const COMMANDS: ReadonlySet<string> = new Set([
   'add',
@@ -83,174 +115,238 @@ const PASSIVE: ReadonlySet<string> = new Set([
   'tunnel',
 ]);
 
+/** Names from an item to the rule that it lists: what most items hold. */
+const LISTED_RULE: readonly string[] = ['rule'];
+
+/** One object of an item, and the command it stands in. */
+interface Placed {
+  readonly command: string;
+  readonly kind: string;
+  readonly value: unknown;
+  /** Whether it stands there without a command, as `list` prints it. */
+  readonly listed: boolean;
+}
+
 /** Puts the items of the document together to tables, in the order in which they take effect. */
 export class TableCollector {
   readonly tables = new Map<string, RawTable>();
   /** Something could not be placed: every table may lack rules. */
   tainted: Origin | undefined;
-  readonly #positions: Positions;
-  readonly #remarks: Remarks;
+  readonly #source: SourceText;
+  readonly #log: DiagnosticLog;
+  /** The item being read. */
+  #item: Span & { readonly index: number } = { index: 0, start: 0, end: 0 };
+  readonly #heads: KnownHeads = new Map();
+  /** The table of the last item: mostly that of the next one, too. */
+  #last: RawTable | undefined;
 
-  constructor(positions: Positions, remarks: Remarks) {
-    this.#positions = positions;
-    this.#remarks = remarks;
+  constructor(source: SourceText, log: DiagnosticLog) {
+    this.#source = source;
+    this.#log = log;
   }
 
   /** Takes one item of the array `nftables`: an object, or a command with one. */
-  take(item: unknown, index: number): void {
-    const only = onlyProperty(item);
-    if (only === undefined) {
-      this.#unreadable(index, '', `expected an object with one name, found ${shortJson(item).slice(0, 80)}`);
+  take(item: ScannedItem): void {
+    this.#item = item;
+    if (item.longString >= 0) {
+      this.#sayLongString(item);
       return;
     }
-    if (COMMANDS.has(only.name)) {
-      const inner = onlyProperty(only.value);
-      if (inner === undefined)
-        this.#unreadable(
-          index,
-          `.${only.name}`,
-          `expected an object with one name, found ${shortJson(only.value).slice(0, 80)}`,
-        );
-      else this.#command(only.name, inner.name, inner.value, index, `.${only.name}.${inner.name}`);
-    } else this.#command('add', only.name, only.value, index, `.${only.name}`, true);
+    const rule = readRuleText(this.#source.text, item, this.#heads);
+    if (rule !== undefined) {
+      this.#takeRule(rule);
+      return;
+    }
+    const read = parseJson(this.#source.text.slice(item.start, item.end));
+    if (read.kind === 'broken') this.#broken();
+    else this.#takeValue(read.value);
   }
 
-  #origin(index: number, suffix: string): Origin {
-    return this.#positions.item(index, `$.nftables[${index}]${suffix}`);
+  #takeValue(item: unknown): void {
+    const only = onlyProperty(item);
+    if (only === undefined) {
+      this.#unreadable([], `expected an object with one name, found ${found(item)}`);
+      return;
+    }
+    if (!COMMANDS.has(only.name)) {
+      this.#carryOut({ command: 'add', kind: only.name, value: only.value, listed: true });
+      return;
+    }
+    const inner = onlyProperty(only.value);
+    if (inner === undefined)
+      this.#unreadable([only.name], `expected an object with one name, found ${found(only.value)}`);
+    else this.#carryOut({ command: only.name, kind: inner.name, value: inner.value, listed: false });
   }
 
-  #unreadable(index: number, suffix: string, detail: string, table?: RawTable): void {
-    const origin = this.#origin(index, suffix);
-    this.#remarks.add('syntax', true, origin, `${origin.path}: ${detail}`);
+  #takeRule(rule: RuleText): void {
+    if (rule.command === undefined || COMMANDS.has(rule.command)) {
+      const listed = rule.command === undefined;
+      const placed = { command: rule.command ?? 'add', kind: 'rule', value: rule.value, listed };
+      this.#carryOut(placed, rule);
+    } else this.#unreadable([], `expected an object with one name, found ${found({ [rule.command]: {} })}`);
+  }
+
+  // ---- places
+
+  #origin(names: readonly string[]): Origin {
+    const suffix = names === LISTED_RULE ? '.rule' : pathText(names);
+    return this.#source.originOf(this.#item, `$.nftables[${this.#item.index}]${suffix}`);
+  }
+
+  #namesOf({ listed, command, kind }: Placed): readonly string[] {
+    return listed ? (kind === 'rule' ? LISTED_RULE : [kind]) : [command, kind];
+  }
+
+  #unreadable(names: readonly string[], detail: string, table?: RawTable): void {
+    const origin = this.#origin(names);
+    this.#log.addAt('syntax', true, origin, `${origin.path}: ${detail}`);
     if (table === undefined) this.tainted ??= origin;
     else table.tainted ??= origin;
   }
 
-  #command(
-    command: string,
-    kind: string,
-    value: unknown,
-    index: number,
-    suffix: string,
-    listed = false,
-  ): void {
+  /** Items with such strings are not read: whatever wrote them was not nft. */
+  #sayLongString({ longString, start, index }: ScannedItem): void {
+    const { text } = this.#source;
+    const end = endOfString(text, longString) + 1;
+    const path = `$.nftables[${index}]${pathText(pathAt(text, start, longString))}`;
+    const origin = this.#source.originOf({ start: longString, end }, path);
+    const detail = `expected at most ${LONGEST_STRING} characters, found a text of ${end - longString - 2}; it is not read`;
+    this.#log.addAt('syntax', true, origin, `${path}: ${detail}`);
+    this.tainted ??= origin;
+  }
+
+  /** The item is not valid JSON. */
+  #broken(): void {
+    const { start, end, index } = this.#item;
+    const from = start + offsetOfMistake(this.#source.text.slice(start, end));
+    const path = `$.nftables[${index}]${pathText(pathAt(this.#source.text, start, from))}`;
+    const origin = this.#source.originOf({ start: from, end }, path);
+    this.#log.addAt('syntax', true, origin, `${origin.path}: not valid JSON`);
+    this.tainted ??= origin;
+  }
+
+  // ---- commands
+
+  #carryOut(placed: Placed, rule?: RuleText): void {
+    const { command, kind, value } = placed;
     if (command === 'list' || command === 'reset' || PASSIVE.has(kind)) return;
     if (kind === 'ruleset') {
-      if (command === 'flush') this.tables.clear();
+      if (command === 'flush') {
+        this.tables.clear();
+        this.#last = undefined;
+      }
       return;
     }
-    const table = this.#tableOf(kind, value, index, suffix);
+    const table = this.#tableOf(placed);
     if (table === undefined) return;
     if (
       command === 'add' ||
       command === 'create' ||
       ((command === 'insert' || command === 'replace') && kind === 'rule')
     ) {
-      this.#add(command, kind, table, value, index, suffix, listed);
+      this.#add(placed, table, rule);
     } else if (command === 'flush') this.#flush(kind, table, value);
-    else if ((command === 'delete' || command === 'destroy') && kind === 'table')
+    else if ((command === 'delete' || command === 'destroy') && kind === 'table') {
       this.tables.delete(`${table.family} ${table.name}`);
-    else
+      this.#last = undefined;
+    } else
       this.#unreadable(
-        index,
-        suffix,
+        this.#namesOf(placed),
         `the command "${command}" of a ${kind.slice(0, 40)} is not carried out; export with "nft -j list ruleset"`,
         table,
       );
   }
 
-  #tableOf(kind: string, value: unknown, index: number, suffix: string): RawTable | undefined {
+  #tableOf(placed: Placed): RawTable | undefined {
+    const { kind, value } = placed;
     const family =
       textProperty(value, 'family') ?? (isObject(value) && !Object.hasOwn(value, 'family') ? 'ip' : '');
     const name = kind === 'table' ? textProperty(value, 'name') : textProperty(value, 'table');
     if (!FAMILIES.includes(family) || name === undefined) {
       this.#unreadable(
-        index,
-        suffix,
-        `expected "family" (${FAMILIES.join(', ')}) and the table's name, found ${shortJson(value).slice(0, 120)}`,
+        this.#namesOf(placed),
+        `expected "family" (${FAMILIES.join(', ')}) and the table's name, found ${found(value)}`,
       );
       return undefined;
     }
+    if (this.#last?.name === name && this.#last.family === family) return this.#last;
     const key = `${family} ${name}`;
-    const known = this.tables.get(key);
-    if (known !== undefined) return known;
-    // One of FAMILIES, checked above.
+    this.#last = this.tables.get(key) ?? this.#addTable(key, family, name, placed);
+    return this.#last;
+  }
+
+  #addTable(key: string, family: string, name: string, placed: Placed): RawTable {
     const table: RawTable = {
+      // One of FAMILIES, checked above.
       family: family as Family,
       name,
       flags: [],
-      origin: this.#origin(index, suffix),
+      origin: this.#origin(this.#namesOf(placed)),
       chains: new Map(),
       sets: new Map(),
+      reader: new RuleReader(family, name, this.#source, this.#log),
       tainted: undefined,
     };
     this.tables.set(key, table);
     return table;
   }
 
-  #add(
-    command: string,
-    kind: string,
-    table: RawTable,
-    value: unknown,
-    index: number,
-    suffix: string,
-    listed: boolean,
-  ): void {
+  #add(placed: Placed, table: RawTable, rule: RuleText | undefined): void {
+    const { kind, value } = placed;
     switch (kind) {
       case 'table':
         if (property(value, 'flags') !== undefined) table.flags = asList(property(value, 'flags'));
         return;
       case 'chain':
-        this.#addChain(table, value, index, suffix, listed);
+        this.#addChain(placed, table);
         return;
       case 'rule':
-        this.#addRule(command, table, value, index, suffix);
+        this.#addRule(placed, table, rule);
         return;
       case 'set':
       case 'map':
       case 'meter':
-        this.#addSet(table, value, kind === 'map', index, suffix);
+        this.#addSet(placed, table);
         return;
       case 'element': {
         const set = table.sets.get(textProperty(value, 'name') ?? '');
-        if (set === undefined)
+        if (set !== undefined) this.#addElements(placed, set);
+        else
           this.#unreadable(
-            index,
-            suffix,
-            `the set ${shortJson(property(value, 'name')).slice(0, 80)} is not declared before its elements`,
+            this.#namesOf(placed),
+            `the set ${found(property(value, 'name'))} is not declared before its elements`,
             table,
           );
-        else for (const element of asList(property(value, 'elem'))) set.elements.push(element);
         return;
       }
       default: {
-        const origin = this.#origin(index, suffix);
-        this.#remarks.once(
-          `object ${kind}`,
-          'note',
-          false,
-          origin,
-          `objects of the kind "${kind.slice(0, 60)}" are not known and decide nothing by themselves`,
-        );
+        const origin = this.#origin(this.#namesOf(placed));
+        const detail = `objects of the kind "${kind.slice(0, 60)}" are not known and decide nothing by themselves`;
+        this.#log.onceAt(`object ${kind}`, () => ({ kind: 'note', incomplete: false, origin, detail }));
       }
     }
   }
 
-  #addChain(table: RawTable, value: unknown, index: number, suffix: string, listed: boolean): void {
+  #addChain(placed: Placed, table: RawTable): void {
+    const { value, listed } = placed;
     const name = textProperty(value, 'name');
-    const origin = this.#origin(index, suffix);
     if (name === undefined) {
-      this.#unreadable(index, suffix, 'expected the chain\'s "name"', table);
+      this.#unreadable(
+        [...this.#namesOf(placed), 'name'],
+        `expected the chain's name, found ${found(property(value, 'name'))}`,
+        table,
+      );
       return;
     }
+    const origin = this.#origin(this.#namesOf(placed));
     const known = table.chains.get(name);
-    if (known === undefined) table.chains.set(name, { name, declaration: value, origin, rules: [] });
+    if (known === undefined)
+      table.chains.set(name, { name, declaration: value, origin, rules: [], inserted: [] });
     else if (known.declaration === undefined) {
       known.declaration = value;
       known.origin = origin;
     } else if (listed) {
-      this.#remarks.add(
+      this.#log.addAt(
         'contradiction',
         true,
         origin,
@@ -261,160 +357,109 @@ export class TableCollector {
     }
   }
 
-  #addSet(table: RawTable, value: unknown, isMap: boolean, index: number, suffix: string): void {
+  #addSet(placed: Placed, table: RawTable): void {
+    const { value, kind } = placed;
     const name = textProperty(value, 'name');
     if (name === undefined) {
-      this.#unreadable(index, suffix, 'expected the set\'s "name"', table);
+      this.#unreadable(
+        [...this.#namesOf(placed), 'name'],
+        `expected the set's name, found ${found(property(value, 'name'))}`,
+        table,
+      );
       return;
     }
-    const known = table.sets.get(name);
-    const elements = [...asList(property(value, 'elem'))];
-    if (known === undefined) table.sets.set(name, { value, isMap, elements });
-    else for (const element of elements) known.elements.push(element);
+    let set = table.sets.get(name);
+    if (set === undefined) {
+      set = { value, isMap: kind === 'map', elements: [], lists: [] };
+      table.sets.set(name, set);
+    }
+    if (property(value, 'elem') !== undefined) this.#addElements(placed, set);
   }
 
-  #addRule(command: string, table: RawTable, value: unknown, index: number, suffix: string): void {
+  #addElements(placed: Placed, set: RawSet): void {
+    const names = this.#namesOf(placed);
+    const { start, end } = this.#item;
+    const list = { first: set.elements.length, origin: this.#origin(names), names, start, end };
+    const added = asList(property(placed.value, 'elem'));
+    set.lists.push(list);
+    if (set.elements.length === 0) set.elements = added.slice();
+    else for (const element of added) set.elements.push(element);
+  }
+
+  #addRule(placed: Placed, table: RawTable, given: RuleText | undefined): void {
+    const { value, command, listed } = placed;
+    const names = this.#namesOf(placed);
     const name = textProperty(value, 'chain');
-    if (name === undefined) {
-      this.#unreadable(index, suffix, 'expected the rule\'s "chain"', table);
+    if (name === undefined || !isObject(value)) {
+      this.#unreadable(
+        [...names, 'chain'],
+        `expected the name of the rule's chain, found ${found(property(value, 'chain'))}`,
+        table,
+      );
       return;
     }
-    const origin = this.#origin(index, suffix);
+    const origin = this.#origin(names);
     let chain = table.chains.get(name);
     if (chain === undefined) {
-      chain = { name, declaration: undefined, origin, rules: [] };
+      chain = { name, declaration: undefined, origin, rules: [], inserted: [] };
       table.chains.set(name, chain);
     }
-    const rule: RawRule = { value, origin };
+    const rule = given ?? { command: listed ? undefined : command, value, spans: undefined, size: 0 };
+    const { start, end } = this.#item;
+    const item = { start, end };
+    const number = chain.rules.length + 1;
+    const early = table.reader.readEarly({ rule, chain: name, item, origin, number });
+    if (early === undefined) {
+      this.#broken();
+      return;
+    }
+    const { rule: made, uses } = early;
     const handle = integerProperty(value, 'handle');
+    const raw =
+      made !== undefined && uses === NO_USES ? made : { start, end, origin, handle, rule: made, uses };
+    if (listed && property(value, 'index') === undefined) chain.rules.push(raw);
+    else this.#place(placed, table, chain, raw);
+  }
+
+  /** Puts a rule where its command says. */
+  #place({ command, value, listed, kind }: Placed, table: RawTable, chain: RawChain, rule: RawRule): void {
+    const { handle } = rule;
+    const hasPosition = handle !== undefined || property(value, 'index') !== undefined;
+    if (command === 'insert' && !hasPosition) {
+      chain.inserted.push(rule);
+      return;
+    }
+    const rules = rulesOf(chain);
     const position =
       integerProperty(value, 'index') ??
       (command === 'add' || command === 'create' || handle === undefined
         ? -1
-        : chain.rules.findIndex((r) => integerProperty(r.value, 'handle') === handle));
+        : rules.findIndex((r) => r.handle === handle));
     if (command === 'replace') {
-      if (chain.rules[position] === undefined)
-        this.#unreadable(index, suffix, 'the rule to replace is not in this document', table);
-      else chain.rules[position] = rule;
-    } else if (command === 'insert') chain.rules.splice(Math.max(0, position), 0, rule);
-    else if (position >= 0 && position < chain.rules.length) chain.rules.splice(position + 1, 0, rule);
-    else chain.rules.push(rule);
+      if (rules[position] === undefined)
+        this.#unreadable(
+          this.#namesOf({ command, kind, value, listed }),
+          'the rule to replace is not in this document',
+          table,
+        );
+      else rules[position] = rule;
+    } else if (command === 'insert') rules.splice(Math.max(0, position), 0, rule);
+    else if (position >= 0 && position < rules.length) rules.splice(position + 1, 0, rule);
+    else rules.push(rule);
   }
 
   #flush(kind: string, table: RawTable, value: unknown): void {
     const only = kind === 'chain' ? textProperty(value, 'name') : undefined;
-    if (kind === 'table') for (const chain of table.chains.values()) chain.rules = [];
+    if (kind === 'table') for (const chain of table.chains.values()) clearRules(chain);
     else if (kind === 'chain' && only !== undefined) {
       const chain = table.chains.get(only);
-      if (chain !== undefined) chain.rules = [];
-    } else if (kind === 'set' || kind === 'map')
-      table.sets.get(textProperty(value, 'name') ?? '')?.elements.splice(0);
-  }
-}
-
-/** Standard priorities. Source: nft(8), "Standard priority names, family and hook compatibility matrix". */
-const PRIORITIES: Readonly<Record<string, number>> = {
-  raw: -300,
-  mangle: -150,
-  dstnat: -100,
-  filter: 0,
-  security: 50,
-  srcnat: 100,
-};
-const BRIDGE_PRIORITIES: Readonly<Record<string, number>> = {
-  dstnat: -300,
-  filter: -200,
-  out: 100,
-  srcnat: 300,
-};
-
-/** A priority: a number, a name, or a name plus or minus a number. */
-export function readPriority(value: unknown, family: string): number | undefined {
-  if (typeof value === 'number')
-    return Number.isInteger(value) && Math.abs(value) <= 2 ** 31 ? value : undefined;
-  if (typeof value !== 'string' || value.length > 60) return undefined;
-  if (/^-?\d{1,10}$/.test(value)) return Number(value);
-  const found = /^([a-z]+)(?:\s*([+-])\s*(\d{1,10}))?$/.exec(value);
-  if (found === null) return undefined;
-  const names = family === 'bridge' ? BRIDGE_PRIORITIES : PRIORITIES;
-  const base = Object.hasOwn(names, found[1]!) ? names[found[1]!] : undefined;
-  if (base === undefined) return undefined;
-  return base + (found[2] === '-' ? -1 : 1) * Number(found[3] ?? 0);
-}
-
-/** Chains that a rule may jump or go to, maps by name included. */
-export function visitJumps(
-  value: unknown,
-  maps: ReadonlyMap<string, RawSet>,
-  visit: (chain: string) => void,
-  depth = 0,
-): void {
-  if (depth > DEEPEST) return;
-  if (Array.isArray(value)) {
-    for (const part of value) visitJumps(part, maps, visit, depth + 1);
-    return;
-  }
-  if (!isObject(value)) return;
-  for (const name of Object.keys(value)) {
-    const inner = value[name];
-    if ((name === 'jump' || name === 'goto') && textProperty(inner, 'target') !== undefined)
-      visit(textProperty(inner, 'target')!);
-    else if (name === 'data' && typeof inner === 'string' && inner.startsWith('@')) {
-      const map = maps.get(inner.slice(1));
-      if (map?.isMap)
-        for (const element of map.elements)
-          if (Array.isArray(element)) visitJumps(element[1], NO_MAPS, visit, depth + 1);
-    } else if (typeof inner === 'object') visitJumps(inner, maps, visit, depth + 1);
-  }
-}
-
-const NO_MAPS: ReadonlyMap<string, RawSet> = new Map();
-
-/** Hooks from which each chain is reached. */
-export function hooksOfChains(table: RawTable): ReadonlyMap<string, ReadonlySet<Hook>> {
-  const targets = new Map<string, ReadonlySet<string>>();
-  const ofMaps = new Map<string, ReadonlySet<string>>();
-  for (const chain of table.chains.values()) {
-    const found = new Set<string>();
-    for (const rule of chain.rules) collectTargets(property(rule.value, 'expr'), table, found, ofMaps);
-    targets.set(chain.name, found);
-  }
-  const hooks = new Map<string, Set<Hook>>();
-  for (const chain of table.chains.values()) {
-    const hook = textProperty(chain.declaration, 'hook');
-    if (hook === undefined || !HOOKS.includes(hook)) continue;
-    const waiting = [chain.name];
-    for (let name = waiting.pop(); name !== undefined; name = waiting.pop()) {
-      const known = hooks.get(name) ?? new Set<Hook>();
-      // One of HOOKS, checked above.
-      if (known.has(hook as Hook)) continue;
-      known.add(hook as Hook);
-      hooks.set(name, known);
-      for (const target of targets.get(name) ?? []) waiting.push(target);
-    }
-  }
-  return hooks;
-}
-
-/** Named maps are looked through once, however many rules use them. */
-function collectTargets(
-  expr: unknown,
-  table: RawTable,
-  found: Set<string>,
-  ofMaps: Map<string, ReadonlySet<string>>,
-): void {
-  for (const statement of asList(expr)) {
-    const data = property(property(statement, 'vmap'), 'data');
-    if (typeof data === 'string' && data.startsWith('@')) {
-      const name = data.slice(1);
-      let targets = ofMaps.get(name);
-      if (targets === undefined) {
-        const list = new Set<string>();
-        visitJumps({ data }, table.sets, (chain) => list.add(chain));
-        targets = list;
-        ofMaps.set(name, targets);
+      if (chain !== undefined) clearRules(chain);
+    } else if (kind === 'set' || kind === 'map') {
+      const set = table.sets.get(textProperty(value, 'name') ?? '');
+      if (set !== undefined) {
+        set.elements = [];
+        set.lists = [];
       }
-      for (const target of targets) found.add(target);
-    } else visitJumps(statement, table.sets, (chain) => found.add(chain));
+    }
   }
 }

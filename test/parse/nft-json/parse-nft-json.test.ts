@@ -211,20 +211,6 @@ describe('tables and chains', () => {
     });
   });
 
-  it('nft 1.0.6 prints the name of a dormant table in place of the flag', () => {
-    const tables = (flags: unknown): readonly boolean[] =>
-      parseNftJson(
-        JSON.stringify({ nftables: [{ table: { family: 'ip', name: 'sleeping', flags } }] }),
-        'f',
-      ).ruleset.tables.map((t) => t.dormant);
-    expect([tables('sleeping'), tables(['dormant']), tables('owner'), tables(undefined)]).toEqual([
-      [true],
-      [true],
-      [false],
-      [false],
-    ]);
-  });
-
   it('command lists are carried out in order', () => {
     const add = (kind: string, value: unknown, verb = 'add'): unknown => ({ [verb]: { [kind]: value } });
     const place = { family: 'ip', table: 'x', chain: 'c' };

@@ -1,0 +1,85 @@
+import type { Condition, Verdict } from '../../model/index.ts';
+import { unknown } from './conditions.ts';
+import { asList, onlyProperty, property, textProperty } from './json.ts';
+import type { Key } from './key.ts';
+import { type MapBranch, mapBranches } from './lookups.ts';
+import { contentsOf, keysIdentity, needsOf, readKeys, type TableScope } from './matches.ts';
+import { renderData, renderStatement } from './render.ts';
+import { match, type Option, type Step } from './steps.ts';
+
+/** A verdict as statements and verdict maps write it. */
+export function readVerdict(value: unknown): Verdict | undefined {
+  const only = onlyProperty(value);
+  switch (only?.name) {
+    case 'accept':
+    case 'drop':
+    case 'return':
+    case 'continue':
+      return { kind: only.name };
+    case 'jump':
+    case 'goto': {
+      const chain =
+        textProperty(only.value, 'target') ?? (typeof only.value === 'string' ? only.value : undefined);
+      return chain === undefined ? undefined : { kind: only.name, chain };
+    }
+    case 'queue':
+      return {
+        kind: 'queue',
+        bypass: asList(property(only.value, 'flags')).includes('bypass'),
+        text: renderStatement(value),
+      };
+    default:
+      return undefined;
+  }
+}
+
+/** A map that a rule looks up. */
+export interface ReadMap {
+  readonly keys: readonly Key[];
+  readonly needs: Condition;
+  readonly branches: readonly MapBranch[];
+  /** Some elements are not known: what the map gives beyond `branches` is open. */
+  readonly open: 'no' | 'missing' | 'dynamic';
+}
+
+/** Reads a map expression or a verdict map: an anonymous or a named one. */
+export function readMap(value: unknown, scope: TableScope, path: readonly string[]): ReadMap {
+  const keyPart = property(value, 'key') ?? property(value, 'left');
+  const name = property(value, 'data') === undefined ? 'right' : 'data';
+  const data = property(value, name);
+  const keys = readKeys(keyPart, scope);
+  const contents = contentsOf(data, keys.length, true, scope, [...path, name]);
+  const needs = needsOf(keys);
+  if (contents === undefined || contents === 'unknown') return { keys, needs, branches: [], open: 'missing' };
+  const left = keys.map((k) => k.text).join(' . ');
+  const asked = (): string =>
+    `${left} map ${typeof data === 'string' ? `${data} of ${scope.tableText}` : `of ${scope.place}`}`;
+  const make = (): readonly MapBranch[] => mapBranches(keys, contents, asked);
+  const branches = typeof data === 'string' ? scope.once(`map ${keysIdentity(keys)} ${data}`, make) : make();
+  return { keys, needs, branches, open: contents.dynamic ? 'dynamic' : 'no' };
+}
+
+/** `KEY vmap MAP`. */
+export function verdictMap(value: unknown, text: string, scope: TableScope): readonly Step[] {
+  const map = readMap(value, scope, ['vmap']);
+  const options = map.branches.map((branch): Option => {
+    const verdict = readVerdict(branch.data) ?? {
+      kind: 'unknown',
+      text: `${text}: ${renderData(branch.data)}`,
+    };
+    return {
+      text: `${branch.text} : ${renderData(branch.data)}`,
+      condition: branch.condition,
+      effects: [],
+      verdict,
+    };
+  });
+  if (map.open !== 'no')
+    options.push({
+      text,
+      condition: unknown('varying', `${text} (elements that are not known)`),
+      effects: [],
+      verdict: { kind: 'unknown', text },
+    });
+  return [match('', map.needs), { kind: 'choose', options }];
+}
