@@ -130,12 +130,15 @@ function auditHost(
   files: readonly ScanInput[],
   options: ScanOptions,
 ): void {
-  const read = withNothingSaid(host, readHostExports(files));
+  const configuration = estate.inventory?.file;
+  const facts = { interfaces: host.interfaces, ...(configuration === undefined ? {} : { configuration }) };
+  const read = withNothingSaid(host, readHostExports(files, facts));
   for (const e of read.exports) run.inputs.push(toReportInput(e, host));
   for (const d of read.diagnostics) run.diagnostics.push(d);
   const input: HostInput = {
     host,
     ruleset: read.ruleset,
+    permanent: read.permanent,
     files: files.map((f) => f.path),
     diagnostics: read.diagnostics,
   };
@@ -151,7 +154,7 @@ function withNothingSaid(host: ResolvedHost, read: HostExports): HostExports {
   if (first === undefined || read.ruleset.tables.length > 0 || read.diagnostics.some((d) => d.incomplete))
     return read;
   const origin = { file: first.file, line: 1, column: 1, endLine: 1, endColumn: 1, path: null };
-  const detail = `there are no firewall rules among the files of ${host.name}; add the output of iptables-save and ip6tables-save`;
+  const detail = `there are no firewall rules among the files of ${host.name}; add the output of iptables-save and ip6tables-save, of "nft -j list ruleset", or a copy of /etc/firewalld`;
   return {
     ...read,
     exports: read.exports.map((e) => (e === first ? { ...e, whole: false } : e)),

@@ -100,7 +100,16 @@ const NFT = JSON.stringify({
         type: 'filter',
         hook: 'input',
         prio: 0,
-        policy: 'accept',
+        policy: 'drop',
+      },
+    },
+    {
+      rule: {
+        family: 'ip',
+        table: 'filter',
+        chain: 'INPUT',
+        handle: 2,
+        expr: [{ match: { op: '==', left: { meta: { key: 'iifname' } }, right: 'lo' } }, { accept: null }],
       },
     },
   ],
@@ -119,13 +128,20 @@ test('formats that the README tells to export are read', () => {
   }
 });
 
+test('iptables-save and nft JSON of one host contradict each other no more', () => {
+  expect(readme).toContain('A table that stands in both\nexports counts once');
+  expect(readFiles({ a: IPTABLES, b: NFT })).toMatchObject([{ whole: true }, { whole: true }]);
+});
+
+test('copies of /etc/firewalld, which the README tells to export, are read', () => {
+  expect(readme).toContain('sudo cp -r /etc/firewalld');
+  const zone = '<?xml version="1.0"?><zone><service name="ssh"/></zone>';
+  expect(readFiles({ 'zones/public.xml': zone })).toMatchObject([{ format: 'firewalld', whole: true }]);
+});
+
 test('what the README says nwaudit does not do yet, it does not do', () => {
   const section = readme.slice(readme.indexOf('## What it does not do yet'));
-  expect(section).toContain("Read firewalld's XML");
-  const zone = '<?xml version="1.0"?><zone><service name="ssh"/></zone>';
-  expect(readFiles({ 'zones/public.xml': zone })).toMatchObject([{ format: 'firewalld', whole: false }]);
-  expect(section).toContain('Put iptables-save and nft JSON of one host together');
-  expect(readFiles({ a: IPTABLES, b: NFT })).toMatchObject([{ whole: true }, { whole: false }]);
+  expect(section).toContain('versions other than 1.3.3');
   expect(section).toContain('Compare the output of `nsrports` with the firewall');
   const ports = readFiles({ ports: 'Service ports: 7937-7954\nConnection ports: 10001-30000\n' });
   expect(ports).toMatchObject([{ format: 'nsrports', ruleset: { tables: [] } }]);

@@ -15,6 +15,8 @@ import type { Estate } from './peers.ts';
 export interface HostInput {
   readonly host: ResolvedHost;
   readonly ruleset: Ruleset;
+  /** What firewalld would load at its next reload, where it is known beside what runs. */
+  readonly permanent?: Ruleset | undefined;
   /** Files that belong to the host. */
   readonly files: readonly string[];
   /** Diagnostics about those files. */
@@ -26,6 +28,8 @@ export class HostContext {
   readonly input: HostInput;
   readonly estate: Estate;
   readonly space: HostSpace;
+  /** Size limit of the host's packet sets in diagram nodes; `undefined`: the default. */
+  readonly nodeBudget: number | undefined;
   readonly #paths = new Map<string, PathAnalysis>();
   readonly #decisions = new Map<PathAnalysis, readonly (readonly Decision[])[]>();
   readonly #memo = new Map<string, unknown>();
@@ -33,6 +37,7 @@ export class HostContext {
   constructor(input: HostInput, estate: Estate, nodeBudget?: number) {
     this.input = input;
     this.estate = estate;
+    this.nodeBudget = nodeBudget;
     this.space = new HostSpace(input.ruleset, nodeBudget);
   }
 

@@ -3,6 +3,7 @@ import { parseAddress } from '../net/index.ts';
 import { matchesPath, type PathPattern, parsePathPattern, segmentsBelow, segmentsOf } from './file-path.ts';
 import { unifyHostNames } from './host-name.ts';
 import type { ConfigOrigin, Inventory } from './inventory.ts';
+import { joinLooseFiles, type PlacedFile } from './join-loose-files.ts';
 
 /** Endings that say what a file holds, not whose it is. */
 const KNOWN_ENDINGS = /\.(?:rules|v4|v6|save|txt|json|xml|iptables|ip6tables|nft|ipset|nsrports)$/i;
@@ -44,8 +45,14 @@ export interface AssignmentProblem {
    * - `ambiguous-name`: a short name could mean several fully qualified ones; all are kept apart.
    * - `several-places`: files from different scanned paths came together in one host because of equal names.
    * - `unmatched-pattern`: an `exports:` pattern that fits no file.
+   * - `joined-files`: loose files whose names say what they hold, not whose it is, came together in one host.
    */
-  readonly kind: 'several-patterns' | 'ambiguous-name' | 'several-places' | 'unmatched-pattern';
+  readonly kind:
+    | 'several-patterns'
+    | 'ambiguous-name'
+    | 'several-places'
+    | 'unmatched-pattern'
+    | 'joined-files';
   /** One sentence. Names and paths stand in it as they are. */
   readonly detail: string;
   readonly files: readonly string[];
@@ -63,8 +70,8 @@ export interface HostAssignment {
 
 /**
  * Assigns every file to a host: by `host` of the options, else by `exports:` patterns, else by the first folder
- * below the scanned path, else by the name of the file. `roots` are the scanned paths as given; of nested ones the
- * outer counts. Names that mean one host are joined afterwards (`unifyHostNames`).
+ * below the scanned path, else by the name of the file; files named like `iptables.rules` belong to the folder's host
+ * (`joinLooseFiles`). `roots` are the scanned paths as given; of nested ones the outer counts. Names that mean one host are joined afterwards (`unifyHostNames`).
  */
 export function assignFilesToHosts(
   files: readonly { readonly path: string }[],
@@ -77,14 +84,23 @@ export function assignFilesToHosts(
   const patterns = new PatternTable(inventory);
   const named = new Map<string, string>();
   const placeOf = new Map<string, string>();
+  const placed: PlacedFile[] = [];
   for (const { path } of files) {
     const claims = options.host === undefined ? patterns.claimsOf(tree.candidatePaths(path)) : [];
     const [claim] = claims;
-    named.set(path, options.host ?? claim?.host ?? tree.hostByPlace(path));
-    if (options.host === undefined && claim === undefined) placeOf.set(path, tree.rootOf(path));
+    const host = options.host ?? claim?.host ?? tree.hostByPlace(path);
+    named.set(path, host);
+    if (options.host === undefined && claim === undefined) {
+      placeOf.set(path, tree.rootOf(path));
+      placed.push({ path, host, ...tree.folderOf(path) });
+    }
     if (claims.length > 1) problems.push(severalPatterns(path, claims));
   }
   const declared = (inventory?.hosts ?? []).filter((host) => !host.isPattern).map((host) => host.name);
+  for (const { files: joined, host } of joinLooseFiles(placed, declared)) {
+    for (const path of joined) named.set(path, host);
+    problems.push(joinedFiles(joined, host));
+  }
   const byAddress = hostsByAddress(inventory);
   const found = [...new Set(named.values())].map(byAddress);
   const { canonical, ambiguous } = unifyHostNames(found, declared);
@@ -150,6 +166,14 @@ class ScannedTree {
   /** The scanned path that contains the file; the file itself when none does. */
   rootOf(path: string): string {
     return this.#rootOfPath.get(path) ?? path;
+  }
+
+  /** The scanned folder that the file is in, or the folder of a file that was given by its own path. */
+  folderOf(path: string): Pick<PlacedFile, 'folder' | 'folderName'> {
+    const root = segmentsOf(this.rootOf(path));
+    const isFile = segmentsBelow(root, segmentsOf(path))?.length === 0;
+    const folder = isFile ? root.slice(0, -1) : root;
+    return { folder: folder.join('/'), folderName: this.#nameOfSegments(folder) };
   }
 
   /** The path as patterns may mean it: as given, and below the scanned path. */
@@ -269,6 +293,11 @@ function severalPatterns(path: string, claims: readonly Claim[]): AssignmentProb
   const detail = `${path} is claimed by exports: of ${hosts.join(', ')}; it counts for ${hosts[0]}`;
   const origin = claims[1]?.origin;
   return { kind: 'several-patterns', detail, files: [path], hosts, ...(origin !== undefined && { origin }) };
+}
+
+function joinedFiles(files: readonly string[], host: string): AssignmentProblem {
+  const detail = `${files.join(', ')} count as exports of one host, ${host}, since their names say what they hold and not whose it is; put each host's files into a folder of its own, named after it`;
+  return { kind: 'joined-files', detail, files, hosts: [host] };
 }
 
 function ambiguousName(name: string, candidates: readonly string[]): AssignmentProblem {

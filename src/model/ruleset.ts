@@ -88,6 +88,42 @@ export interface Rule {
   /** nft handle, `undefined` where the export has none. */
   readonly handle: number | undefined;
   readonly origin: Origin;
+  /** What of a firewalld configuration the rule stands for; absent for firewalld's own rules and for those of other programs. */
+  readonly configured?: ConfiguredElement;
+}
+
+/** The element of a firewalld zone or policy that a rule stands for. One element may make several rules. */
+export interface ConfiguredElement {
+  readonly holder: { readonly kind: 'zone' | 'policy'; readonly name: string };
+  readonly element:
+    | 'service'
+    | 'port'
+    | 'source-port'
+    | 'protocol'
+    | 'icmp-block'
+    | 'masquerade'
+    | 'forward-port'
+    | 'rich-rule'
+    | 'target'
+    | 'interface'
+    | 'source'
+    | 'forward'
+    | 'icmp-block-inversion';
+  /** As firewall-cmd takes it behind `--remove-service=` and the like: `cockpit`, `7938/tcp`, a rich rule; empty where it takes nothing. */
+  readonly value: string;
+  /** `false` where the element says more than `value` does (text of a log): firewall-cmd would not find it by that. */
+  readonly valueIsWhole: boolean;
+  /** The service whose name admits the packets, in a rich rule too. */
+  readonly service?: ConfiguredService;
+}
+
+/** A service named in a zone, policy or rich rule. */
+export interface ConfiguredService {
+  readonly name: string;
+  /** The service that has the port or protocol of this rule: `name` itself or one that it includes. */
+  readonly definedBy: string;
+  /** Where that definition stands; `undefined` where the export has none and firewalld's own is assumed. */
+  readonly definition: Origin | undefined;
 }
 
 /** What makes a chain a base chain. Priorities as in nft(8); iptables tables have fixed ones. */

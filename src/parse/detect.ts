@@ -35,12 +35,13 @@ const HEAD = 65_536;
 
 /**
  * Tells what a text is, with the reason. Looks at the content; the file name only decides between `iptables-save` and
- * `ip6tables-save` where the content shows neither. A dump inside a log or a mail is a dump. Empty text is `empty`;
- * for binary content the caller passes what `decodeText` says.
+ * `ip6tables-save` where the content shows neither, and where firewalld looks for its files. A dump inside a log or a mail
+ * is a dump. Empty text is `empty`; for binary content the caller passes what `decodeText` says.
  */
 export function detectFormat(text: string, fileName: string, encoding?: 'binary'): Detection {
   if (encoding === 'binary' || text.slice(0, HEAD).includes('\0'))
     return mistaken('binary', 'it holds bytes that are no text', undefined);
+  if (FIREWALLD_PATH.test(fileName)) return found('firewalld', 'it lies where firewalld looks for its files');
   const head = text.slice(0, HEAD);
   const trimmed = head.trimStart();
   if (trimmed === '')
@@ -69,13 +70,28 @@ function detectJson(head: string): Detection {
   return mistaken('other-json', 'it is JSON without the key "nftables"', NFT_ADVICE);
 }
 
-const FIREWALLD_ROOTS =
-  /<(zone|service|ipset|policy|icmptype|helper|direct|whitelist|lockdown-whitelist)[\s>/]/;
+/** The root element, behind declarations; comments are taken away before. */
+const FIREWALLD_ROOT =
+  /^(?:\s*<\?[^>]{0,1000}>|\s*<!DOCTYPE[^>[]{0,1000}(?:\[[^\]]{0,20000}\])?\s*>)*\s*<(zone|service|ipset|policy|icmptype|helper|direct|whitelist)[\s>/]/;
 
 function detectXml(head: string): Detection {
-  const root = FIREWALLD_ROOTS.exec(head.replaceAll(/<!--[\s\S]{0,20000}?-->/g, ''))?.[1];
+  const root = FIREWALLD_ROOT.exec(head.replaceAll(/<!--[\s\S]{0,20000}?-->/g, ''))?.[1];
   if (root !== undefined) return found('firewalld', `it is XML with the element <${root}>`);
   return mistaken('other-xml', 'it is XML, but not one of firewalld', undefined);
+}
+
+/** Where firewalld looks for its files: there it takes, and refuses, whatever they hold. */
+const FIREWALLD_PATH =
+  /firewalld[^/]{0,100}\/(?:zones\/(?:[^/]+\/)?|(?:policies|services|ipsets|icmptypes|helpers)\/)[^/]+\.xml$|(?:^|\/)firewalld\.conf$/;
+
+/** Files of NetworkManager and the network scripts: they say in which firewalld zone an interface is. */
+function detectBinding(head: string, fileName: string): Detection | undefined {
+  const base = fileName.slice(fileName.lastIndexOf('/') + 1);
+  if (/^ifcfg-./.test(base) && /^\s*(?:DEVICE|NAME|TYPE|ONBOOT|BOOTPROTO|ZONE)=/m.test(head))
+    return found('firewalld', 'it is an ifcfg file, which may name a zone');
+  if (/^\s*\[connection\]\s*$/m.test(head) && /^\s*(?:id|uuid|type|interface-name|zone)\s*=/m.test(head))
+    return found('firewalld', 'it is a profile of NetworkManager, which may name a zone');
+  return undefined;
 }
 
 interface Listing {
@@ -131,6 +147,8 @@ function detectLines(text: string, head: string, fileName: string): Detection {
   ) {
     return found('firewalld', 'it has the keys of firewalld.conf');
   }
+  const binding = detectBinding(head, fileName);
+  if (binding !== undefined) return binding;
   // A file with both counts as rules; its sets are read too (parseExport).
   if (holdsIptablesRules(text)) {
     const { family, reason } = decideFamily(text, fileName);

@@ -8,20 +8,22 @@ import {
 } from '../model/index.ts';
 import { type DecodedText, decodeText } from './decode-text.ts';
 import { type Detection, detectFormat, type MistakenFormat } from './detect.ts';
+import { type FirewalldFile, type InterfaceBinding, parseFirewalld } from './firewalld-xml/index.ts';
 import { isIpsetLine, parseIpsetSave } from './ipset-save/index.ts';
 import { parseIptablesSave } from './iptables-save/index.ts';
-import { mergeRulesets } from './merge-rulesets.ts';
+import { joinFirewalld, partOf } from './join-firewalld.ts';
+import { mergeRulesets, type RulesetPart } from './merge-rulesets.ts';
 import { parseNftJson } from './nft-json/index.ts';
 
 export { type DecodedText, decodeText } from './decode-text.ts';
 export { type Detection, detectFormat, type MistakenFormat } from './detect.ts';
-export { type MergedRulesets, mergeRulesets } from './merge-rulesets.ts';
+export { type MergedRulesets, mergeRulesets, type RulesetPart } from './merge-rulesets.ts';
 
 /**
  * Parses a text as what it was detected to be. Formats that are recognised but not read, and files sent by mistake, give an
  * empty ruleset and a diagnostic that says what to export instead. Never throws.
  */
-export function parseExport(text: string, file: string, detection: Detection): ParseResult {
+export function parseExport(text: string, file: string, detection: Detection): RulesetPart {
   if (detection.kind === 'mistaken') {
     const advice = detection.advice === undefined ? '' : `: ${detection.advice}`;
     return unread(file, `the file is not used, ${detection.reason}${advice}`, true);
@@ -33,13 +35,9 @@ export function parseExport(text: string, file: string, detection: Detection): P
     case 'ipset-save':
       return parseIpsetSave(text, file);
     case 'nft-json':
-      return parseNftJson(text, file);
+      return { ...parseNftJson(text, file), isNftJson: true };
     case 'firewalld':
-      return unread(
-        file,
-        'this version does not read firewalld configurations; export with "iptables-save" where the host has iptables',
-        true,
-      );
+      return parseFirewalld([{ path: file, text }]);
     case 'nsrports':
       return unread(
         file,
@@ -50,7 +48,7 @@ export function parseExport(text: string, file: string, detection: Detection): P
 }
 
 /** Rules, and the sets that stand between them. The IP version stays open: one file can hold both. */
-function parseRules(text: string, file: string): ParseResult {
+function parseRules(text: string, file: string): RulesetPart {
   if (!/\bipset\s|^\s*create\s/m.test(text)) return parseIptablesSave(text, file);
   const ruleLines: string[] = [];
   const setLines: string[] = [];
@@ -65,6 +63,7 @@ function parseRules(text: string, file: string): ParseResult {
   return {
     ruleset: { tables: rules.ruleset.tables, namedSets: sets.ruleset.namedSets },
     diagnostics: [...rules.diagnostics, ...sets.diagnostics],
+    facts: rules.facts,
   };
 }
 
@@ -106,8 +105,18 @@ export interface HostExports {
   /** One entry for each file, in the order given. */
   readonly exports: readonly ReadExport[];
   readonly ruleset: Ruleset;
+  /** What firewalld would load at its next reload, where the files show that beside what runs. */
+  readonly permanent: Ruleset | undefined;
   /** Of the files, in their order, then of how they fit together. */
   readonly diagnostics: readonly ParseDiagnostic[];
+}
+
+/** What is known of a host beside its files. */
+export interface HostFacts {
+  /** Firewalld zone of each interface, as `nwaudit.yaml` declares them. */
+  readonly interfaces?: ReadonlyMap<string, string>;
+  /** Path of `nwaudit.yaml`, for what is said about them. */
+  readonly configuration?: string;
 }
 
 /** Short names of files that are no exports, as reports print them. */
@@ -125,44 +134,74 @@ const FORMAT_NAMES: Readonly<Record<MistakenFormat, string>> = {
 };
 
 /** Decodes, detects and parses the files of one host and puts them together. Never throws. */
-export function readHostExports(files: readonly ExportFile[]): HostExports {
+export function readHostExports(files: readonly ExportFile[], facts: HostFacts = {}): HostExports {
   const read = files.map(readFile);
-  const merged = mergeRulesets(read.map((r) => r.result));
-  const broken = new Set(merged.diagnostics.filter((d) => d.incomplete).map((d) => d.origin.file));
+  const parts = read.flatMap(({ result }) => (result === undefined ? [] : [result]));
+  const merged = mergeRulesets(parts);
+  const zoneFiles = read.flatMap(({ firewalld }) => (firewalld === undefined ? [] : [firewalld]));
+  const joined = joinFirewalld(zoneFiles, merged.ruleset, {
+    interfaces: bindingsOf(facts),
+    hasNftJson: parts.some((part) => part.isNftJson === true),
+  });
+  const together = [...merged.diagnostics, ...joined.diagnostics];
+  const holds = (d: ParseDiagnostic): boolean => !merged.settled.has(d);
+  const broken = new Set(together.filter((d) => d.incomplete).map((d) => d.origin.file));
   return {
-    exports: read.map(({ file, format, result }) => ({
+    exports: read.map(({ file, format, result, notes }) => ({
       file,
       format,
-      whole: !broken.has(file) && !result.diagnostics.some((d) => d.incomplete),
-      ruleset: result.ruleset,
+      whole:
+        !broken.has(file) &&
+        ![...notes, ...(result?.diagnostics ?? [])].some((d) => d.incomplete && holds(d)),
+      ruleset: result?.ruleset ?? partOf(joined.own, file),
     })),
-    ruleset: merged.ruleset,
-    diagnostics: [...read.flatMap((r) => r.result.diagnostics), ...merged.diagnostics],
+    ruleset: joined.ruleset,
+    permanent: joined.permanent,
+    diagnostics: [
+      ...read.flatMap(({ notes, result }) => [...notes, ...(result?.diagnostics.filter(holds) ?? [])]),
+      ...together,
+    ],
   };
 }
+
+function bindingsOf({ interfaces, configuration }: HostFacts): readonly InterfaceBinding[] | undefined {
+  if (interfaces === undefined || interfaces.size === 0) return undefined;
+  const origin = fileOrigin(configuration ?? 'nwaudit.yaml');
+  return [...interfaces].map(([name, zone]) => ({ interface: name, zone, origin }));
+}
+
+/** Longest file of firewalld that is read, in characters: an XML reader takes some forty times that in memory. */
+const MOST_XML = 16 * 1024 * 1024;
 
 interface ReadFile {
   readonly file: string;
   readonly format: string;
-  readonly result: ParseResult;
+  /** About the file itself, before its content. */
+  readonly notes: readonly ParseDiagnostic[];
+  /** What a file says that stands for itself. */
+  readonly result: RulesetPart | undefined;
+  /** A file that means something only together with the others of its kind. */
+  readonly firewalld: FirewalldFile | undefined;
 }
 
 function readFile(input: ExportFile): ReadFile {
   const file = input.path;
   if (input.bytes === undefined) {
     const result = unread(file, `the file could not be read: ${input.problem ?? 'unknown reason'}`, true);
-    return { file, format: 'unreadable file', result };
+    return { file, format: 'unreadable file', notes: [], result, firewalld: undefined };
   }
-  const decoded: DecodedText = decodeText(input.bytes);
-  const detection = detectFormat(decoded.text, file, decoded.encoding === 'binary' ? 'binary' : undefined);
-  const parsed = parseExport(decoded.text, file, detection);
+  const { text, encoding, note }: DecodedText = decodeText(input.bytes);
+  const detection = detectFormat(text, file, encoding === 'binary' ? 'binary' : undefined);
   const notes: readonly ParseDiagnostic[] =
-    decoded.note === undefined || decoded.encoding === 'binary'
+    note === undefined || encoding === 'binary'
       ? []
-      : [{ kind: 'note', incomplete: false, origin: fileOrigin(file), detail: decoded.note }];
-  return {
-    file,
-    format: detection.kind === 'export' ? detection.format : FORMAT_NAMES[detection.format],
-    result: { ruleset: parsed.ruleset, diagnostics: [...notes, ...parsed.diagnostics] },
-  };
+      : [{ kind: 'note', incomplete: false, origin: fileOrigin(file), detail: note }];
+  const format = detection.kind === 'export' ? detection.format : FORMAT_NAMES[detection.format];
+  if (format === 'firewalld' && text.length > MOST_XML) {
+    const result = unread(file, 'it is larger than 16 MB, which no file of firewalld should be', true);
+    return { file, format, notes, result, firewalld: undefined };
+  }
+  if (format === 'firewalld' && encoding !== 'binary')
+    return { file, format, notes, result: undefined, firewalld: { path: file, text, encoding } };
+  return { file, format, notes, result: parseExport(text, file, detection), firewalld: undefined };
 }

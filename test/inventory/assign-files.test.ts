@@ -160,6 +160,66 @@ test('a name of very many endings is stripped in little time', () => {
   expect(hostNameOfFile(`a${'.rules'.repeat(20_000)}`)).toBe('a');
 });
 
+describe('loose files whose names say what they hold', () => {
+  const cases: readonly (readonly [string, readonly string[], readonly string[]])[] = [
+    ['both IP versions', ['iptables.rules', 'ip6tables.rules'], ['x', 'x']],
+    ['both IP versions under one name', ['rules.v4', 'rules.v6'], ['x', 'x']],
+    ['all formats', ['iptables-save.txt', 'rules.v6', 'nft.json', 'ipset.save'], ['x', 'x', 'x', 'x']],
+    ['beside a copy of firewalld', ['zones/public.xml', 'nftables.json'], ['x', 'x']],
+    ['a pair with the name of the host', ['a-iptables.rules', 'a-ip6tables.rules'], ['a', 'a']],
+    ['pairs of two hosts', ['a_iptables', 'a_ip6tables', 'b-ipv4.save', 'b-ipv6.save'], ['a', 'a', 'b', 'b']],
+    ['a pair of generic names', ['rules-v4.txt', 'rules-v6.txt'], ['x', 'x']],
+    ['not: a single one', ['iptables.rules'], ['iptables']],
+    [
+      'not: beside another host',
+      ['iptables.rules', 'ip6tables.rules', 'sn-01.rules'],
+      ['iptables', 'ip6tables', 'sn-01'],
+    ],
+    [
+      'not: beside the folder of another host',
+      ['iptables.rules', 'nft.json', 'sn-01/rules.v4'],
+      ['iptables', 'nft', 'sn-01'],
+    ],
+    ['not: one IP version', ['a-iptables.rules', 'b.rules'], ['a-iptables', 'b']],
+    ['not: numbered hosts', ['client-4.rules', 'client-6.rules'], ['client-4', 'client-6']],
+  ];
+
+  test.each(cases)('%s', (_name, files, expected) => {
+    const { hosts, problems } = assign(
+      files.map((file) => `x/${file}`),
+      ['x'],
+    );
+    expect([...hosts.values()]).toEqual(expected);
+    const joined = files.filter((file, i) => !file.includes('/') && hostNameOfFile(file) !== expected[i]);
+    expect(problems.flatMap((p) => (p.kind === 'joined-files' ? p.files : [])).sort()).toEqual(
+      joined.map((file) => `x/${file}`).sort(),
+    );
+  });
+
+  test('files given by their paths are joined within a folder', () => {
+    const paths = ['x/iptables.rules', 'x/ip6tables.rules', 'y/iptables.rules'];
+    expect([...assign(paths, paths).hosts.values()]).toEqual(['x', 'x', 'iptables']);
+    const here = ['iptables.rules', 'nft.json'];
+    expect([...assign(here, here, undefined, { currentFolder: '/data/client-01' }).hosts.values()]).toEqual([
+      'client-01',
+      'client-01',
+    ]);
+  });
+
+  test('a declared host, --host and exports: are believed', () => {
+    const files = ['x/nft.json', 'x/rules.v4'];
+    expect([...assign(files, ['x'], inventoryOf({ nft: {} })).hosts.values()]).toEqual(['nft', 'rules']);
+    expect([...assign(files, ['x'], undefined, { host: 'a' }).hosts.values()]).toEqual(['a', 'a']);
+    const claimed = inventoryOf({ a: { exports: ['nft.json'] } });
+    expect([...assign(files, ['x'], claimed).hosts.values()]).toEqual(['a', 'rules']);
+  });
+
+  test('what was joined is told', () => {
+    const [problem] = assign(['x/iptables.rules', 'x/ip6tables.rules'], ['x']).problems;
+    expect(problem?.detail).toContain('x/iptables.rules, x/ip6tables.rules count as exports of one host, x');
+  });
+});
+
 describe('exports: patterns win', () => {
   const cases: readonly (readonly [string, string, boolean])[] = [
     ['sn/', 'exports/sn/a.rules', true],

@@ -19,12 +19,20 @@ export interface NwauditAnswer {
   readonly unknown: readonly string[];
 }
 
+/** The exports that iptables knows of, and all of them. */
+export const WITHOUT_NFT = ['iptables-save', 'ip6tables-save', 'ipset-save'] as const;
+export const ALL_EXPORTS = [...WITHOUT_NFT, 'nft-json'] as const;
+
 /**
  * nwaudit's answers about packets, from what the real tools exported. The only place where the kernel tests touch
  * the product, besides address and protocol texts.
  */
-export function askNwaudit(exports: KernelExports, packets: readonly TracePacket[]): NwauditAnswer[] {
-  const ruleset = readExports(exports);
+export function askNwaudit(
+  exports: KernelExports,
+  packets: readonly TracePacket[],
+  given: readonly (keyof KernelExports)[] = WITHOUT_NFT,
+): NwauditAnswer[] {
+  const ruleset = readExports(exports, given);
   const prepared = prepareRuleset(ruleset);
   const asked = packets.map(toPacket);
   return trace(ruleset, asked).map((answer, index) => {
@@ -67,8 +75,8 @@ function describeStep(step: PathStep): string {
 }
 
 /** The exports as a person would save them: what a tool printed, one file each, nothing where it printed nothing. */
-function readExports(exports: KernelExports): Ruleset {
-  const files = (['iptables-save', 'ip6tables-save', 'ipset-save'] as const)
+function readExports(exports: KernelExports, given: readonly (keyof KernelExports)[]): Ruleset {
+  const files = given
     .filter((name) => (exports[name] ?? '') !== '')
     .map((name) => ({ path: `host/${name}.txt`, bytes: new TextEncoder().encode(exports[name]) }));
   const { ruleset, diagnostics } = readHostExports(files);

@@ -44,3 +44,24 @@ function findObstacle(): string | undefined {
   if (namespace.status === 0) return undefined;
   return `a network namespace with nftables cannot be made: ${namespace.stderr.toString().trim()}`;
 }
+
+/** Programs that the tests with the real firewalld start besides. */
+const FIREWALLD_TOOLS: readonly (readonly [string, string])[] = [
+  ['firewalld', '--help'],
+  ['firewall-cmd', '--help'],
+  ['dbus-daemon', '--version'],
+];
+
+/** Like `skipsKernelTests`, for tests that start the real firewalld. `what`: their name in the line that is printed. */
+export function skipsFirewalldTests(what: string): boolean {
+  if (skipsKernelTests()) return true;
+  const missing = FIREWALLD_TOOLS.find(
+    ([program, argument]) => spawnSync(program, [argument]).error !== undefined,
+  );
+  if (missing === undefined) return false;
+  const reason = `${missing[0]} is not installed`;
+  if (process.env.NWAUDIT_REQUIRE_KERNEL === '1')
+    throw new Error(`kernel tests are required here but cannot run: ${reason}`);
+  process.stdout.write(`${what} skipped: ${reason}\n`);
+  return true;
+}

@@ -55,7 +55,7 @@ export type KernelAnswer =
 const LIMIT_MS = 120_000;
 
 /** The system's own Python: a version manager's shim in front of it costs more than the whole case. */
-const PYTHON = existsSync('/usr/bin/python3') ? '/usr/bin/python3' : 'python3';
+export const PYTHON = existsSync('/usr/bin/python3') ? '/usr/bin/python3' : 'python3';
 
 /** Loads, exports and sends in a network namespace of its own, which is gone afterwards. Needs root. */
 export async function runKernelCase(kernelCase: KernelCase): Promise<KernelAnswer> {
@@ -71,13 +71,18 @@ export async function runKernelCase(kernelCase: KernelCase): Promise<KernelAnswe
   return { kind: 'ran', outcomes: answer.outcomes, exports: answer.exports };
 }
 
-function withDefaults(packet: TracePacket): TracePacket {
+/** The packet with its protocol as a number and its interfaces named. */
+export function withDefaults(packet: TracePacket): TracePacket {
   const iif = packet.hook === 'output' ? {} : { iif: packet.iif ?? UNNAMED_INTERFACE };
   const oif = packet.hook === 'input' ? {} : { oif: packet.oif ?? UNNAMED_INTERFACE };
   return { ...packet, proto: protocolOf(packet), ...iif, ...oif };
 }
 
-function interfacesOf(kernelCase: KernelCase, packets: readonly TracePacket[]): string[] {
+/** Every interface to make, `lo` aside: those asked for and those the packets name. */
+export function interfacesOf(
+  kernelCase: Pick<KernelCase, 'interfaces'>,
+  packets: readonly TracePacket[],
+): string[] {
   const names = new Set(kernelCase.interfaces ?? []);
   for (const packet of packets) {
     if (packet.iif !== undefined) names.add(packet.iif);
@@ -88,7 +93,7 @@ function interfacesOf(kernelCase: KernelCase, packets: readonly TracePacket[]): 
 }
 
 /** Standard output of a command that must succeed. The command and its children end with it, at the latest at the limit. */
-function runBounded(command: readonly [string, ...string[]], input: string): Promise<string> {
+export function runBounded(command: readonly [string, ...string[]], input: string): Promise<string> {
   const [program, ...args] = command;
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, { detached: true, stdio: ['pipe', 'pipe', 'pipe'] });

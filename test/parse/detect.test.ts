@@ -19,6 +19,11 @@ const EXPORTS: readonly (readonly [format: string, text: string])[] = [
   ['firewalld', '<?xml version="1.0" encoding="utf-8"?>\n<zone>\n<service name="ssh"/></zone>'],
   ['firewalld', '<direct/>'],
   ['firewalld', '# firewalld config file\nDefaultZone=public\nCleanupOnExit=yes\nLockdown=no\n'],
+  ['firewalld', '\uFEFF<!-- <html> -->\n<!DOCTYPE ipset [ <!ENTITY a "b"> ]>\n<ipset type="hash:ip"/>'],
+  ['firewalld', '<helper module="nf_conntrack_ftp"/>'],
+  ['firewalld', '<icmptype/>'],
+  ['firewalld', '<policy target="DROP"/>'],
+  ['firewalld', '[connection]\nid=wired\nzone=internal\n'],
   ['nsrports', 'Service ports: 7937-9936\nConnection ports: 0-0\n'],
 ];
 
@@ -56,6 +61,8 @@ const MISTAKES: readonly (readonly [format: string, text: string, advice: RegExp
   ],
   ['other-json', '{"a": 1}', /nft -j/],
   ['other-xml', '<html><body>404</body></html>', undefined],
+  ['other-xml', '<service-group><service/></service-group>', undefined],
+  ['other-xml', '<!-- unfinished <zone/>', undefined],
   ['empty', '  \n\n', /again/],
   ['empty', '', /again/],
   ['binary', 'abc\0def', undefined],
@@ -74,4 +81,21 @@ describe('format detection', () => {
     expect(detection).toMatchObject({ kind: 'mistaken', format });
     if (detection.kind === 'mistaken' && advice !== undefined) expect(detection.advice).toMatch(advice);
   });
+
+  it.each([
+    ['etc/firewalld/zones/public.xml', ''],
+    ['host-firewalld/services/own.xml', 'garbage'],
+    ['firewalld/zones/part/a.xml', '<oops/>'],
+    ['firewalld.conf', 'DefaultZone=home\n'],
+    ['network-scripts/ifcfg-eth0', 'DEVICE=eth0\nZONE=public\n'],
+  ])('%s is firewalld by its path, whatever it holds', (path, text) => {
+    expect(detectFormat(text, path)).toMatchObject({ kind: 'export', format: 'firewalld' });
+  });
+
+  it.each(['zones/public.xml', 'firewalld/zones/public.xml.bak', 'firewalld/readme.xml'])(
+    'an empty %s is empty',
+    (path) => {
+      expect(detectFormat('', path)).toMatchObject({ kind: 'mistaken', format: 'empty' });
+    },
+  );
 });

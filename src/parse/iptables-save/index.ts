@@ -6,11 +6,15 @@ import type { ParseResult } from '../../model/index.ts';
 import { type FamilyDecision, familyOfFile } from './family.ts';
 import { FileReader } from './file-reader.ts';
 import { scanLines } from './lines.ts';
+import type { IptablesFacts } from './program.ts';
 
 export { dynamicSetsOf } from './dynamic-sets.ts';
 export type { FamilyDecision } from './family.ts';
 export { findJumpLoops, type JumpLoop } from './jump-loops.ts';
+export type { HiddenRules, IptablesFacts, IptablesProgram } from './program.ts';
+export { kernelRules, type ModulePart, partsOfRule, type RuleParts } from './rule-parts.ts';
 export { isSameTable } from './same-table.ts';
+export { BUILTIN_CHAINS } from './table-builder.ts';
 
 /** How to read a text. */
 export interface IptablesSaveOptions {
@@ -28,10 +32,10 @@ export function parseIptablesSave(
   text: string,
   file: string,
   options: IptablesSaveOptions = {},
-): ParseResult {
+): ParseResult & { readonly facts: IptablesFacts } {
   const { lines, crlf } = scanLines(text);
-  const { tables, diagnostics } = new FileReader(lines, file, options.family).read(crlf);
-  return { ruleset: { tables, namedSets: [] }, diagnostics };
+  const { tables, diagnostics, facts } = new FileReader(lines, file, options.family).read(crlf);
+  return { ruleset: { tables, namedSets: [] }, diagnostics, facts };
 }
 
 /** The IP version of a text as a whole, with the reason; parts of a text may differ from it. */

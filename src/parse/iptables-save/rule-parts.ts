@@ -1,0 +1,83 @@
+import type { Match, Rule } from '../../model/index.ts';
+import { splitSavedLine } from '../words.ts';
+import { type RuleSyntax, readRule } from './rule-syntax.ts';
+
+/** One use of a match module in a rule, with the matches it became. */
+export interface ModulePart {
+  /** As iptables-save names it; aliases are resolved (`icmp6`). */
+  readonly name: string;
+  readonly matches: readonly Match[];
+}
+
+/** A rule taken apart into what stands in front of its modules, the modules, and the target. */
+export interface RuleParts {
+  /** `-s`, `-d`, `-i`, `-o`, `-p`, `-f`. */
+  readonly basics: readonly Match[];
+  /** Without `comment`. */
+  readonly modules: readonly ModulePart[];
+  /** Name after `-j` or `-g`; `undefined` for a rule without target. */
+  readonly target: string | undefined;
+}
+
+/** Takes a rule of an iptables table apart, or `undefined` for a rule that was not read. */
+export function partsOfRule(rule: Rule): RuleParts | undefined {
+  const syntax = syntaxOf(rule);
+  if (syntax === undefined) return undefined;
+  const left = [...rule.matches];
+  const take = (wanted: (match: Match) => boolean): Match[] => {
+    const taken = left.filter(wanted);
+    for (const match of taken) left.splice(left.indexOf(match), 1);
+    return taken;
+  };
+  const modules: ModulePart[] = [];
+  for (const use of syntax.modules) {
+    if (use.name === 'comment') continue;
+    const implied = new Set(use.options.map((o) => o.source));
+    const matches = use.explicit
+      ? take((m) => m.text === `-m ${use.name}` || m.text.startsWith(`-m ${use.name} `))
+      : take((m) => implied.has(m.text));
+    modules.push({ name: use.name, matches });
+  }
+  return { basics: left, modules: mergeUses(modules), target: syntax.jump?.name };
+}
+
+/** Two uses of one module: whose match is whose cannot be told by their texts, and need not be. */
+function mergeUses(modules: readonly ModulePart[]): readonly ModulePart[] {
+  const matches = new Map<string, Match[]>();
+  for (const part of modules) matches.set(part.name, [...(matches.get(part.name) ?? []), ...part.matches]);
+  const given = new Set<string>();
+  return modules.map(({ name }) => {
+    if (given.has(name)) return { name, matches: [] };
+    given.add(name);
+    return { name, matches: matches.get(name) ?? [] };
+  });
+}
+
+/** The rules that the kernel makes of one line: `-s a,b -d c,d` makes four, in this order. */
+export function kernelRules(rule: Rule): readonly Rule[] {
+  if (!/^-A .* -[sd] [^ ]*,/.test(rule.text)) return [rule];
+  let rules: readonly Rule[] = [rule];
+  for (const [index, match] of rule.matches.entries()) {
+    const list = /^-[sd] [^ ]*,/.test(match.text) && match.condition.kind === 'any' ? match.condition.of : [];
+    if (list.length < 2) continue;
+    rules = rules.flatMap((one) =>
+      list.map(
+        (condition): Rule => ({
+          ...one,
+          matches: one.matches.with(index, { text: match.text, condition }),
+        }),
+      ),
+    );
+  }
+  return rules.map((one, index) => ({
+    ...one,
+    number: one.number === undefined ? undefined : one.number + index,
+  }));
+}
+
+function syntaxOf(rule: Rule): RuleSyntax | undefined {
+  const words = splitSavedLine(rule.text, 0);
+  if ('kind' in words) return undefined;
+  const syntax = readRule(rule.text, words);
+  return syntax.problem === undefined ? syntax : undefined;
+}
