@@ -17,6 +17,7 @@ import {
   type RuleVisit,
 } from '../semantics/index.ts';
 import type { HostContext } from './host-context.ts';
+import { writerOf } from './remediation.ts';
 
 /** A rule in its chain. */
 export interface PlacedRule {
@@ -64,7 +65,10 @@ export function deadRules(context: HostContext): readonly DeadRule[] {
       const first = dead[0];
       if (first !== undefined && dead.every((d) => d?.kind === first.kind)) out.push(first);
     }
-    return out.sort((a, b) => a.rule.origin.line - b.rule.origin.line);
+    return out.sort((a, b) => {
+      const [x, y] = [a.rule.origin, b.rule.origin];
+      return x.line - y.line || x.column - y.column;
+    });
   });
 }
 
@@ -103,7 +107,7 @@ function collectRun(
   const place: Place = { path, hook: run.base.hook, version };
   for (const { summary } of enteredChains(context.space, run)) {
     const { chain } = summary;
-    if (run.table.dialect === 'firewalld' || isGeneratedChain(chain.name)) continue;
+    if (writerOf(run.table) === 'firewalld' || isGeneratedChain(chain.name)) continue;
     for (const visit of summary.visits) {
       if (visit.rule.number === undefined) continue;
       let life = lives.get(visit.rule);
@@ -195,7 +199,7 @@ function blockers(context: HostContext, life: RuleLife, own: readonly PacketSet[
     if (space.isEmpty(wanted)) continue;
     const earlier = summary.visits
       .filter((v) => v.index < visit.index && v.hit !== undefined)
-      .map((v) => blockerOf(context, place, v, wanted))
+      .map((v) => blockerOf(context, life.chain, place, v, wanted))
       .filter((b) => space.intersects(b.taken, wanted));
     const alone = earlier.find((b) => space.includes(b.taken, wanted));
     for (const b of alone === undefined ? smallestCover(context, earlier, wanted) : [alone])
@@ -205,7 +209,13 @@ function blockers(context: HostContext, life: RuleLife, own: readonly PacketSet[
 }
 
 /** What one earlier rule takes of `wanted`: all it matches where it decides by itself, what its chain decides where it jumps. */
-function blockerOf(context: HostContext, place: Place, visit: RuleVisit, wanted: PacketSet): Blocker {
+function blockerOf(
+  context: HostContext,
+  chain: Chain,
+  place: Place,
+  visit: RuleVisit,
+  wanted: PacketSet,
+): Blocker {
   const { space } = context.space;
   const { rule, callee } = visit;
   if (callee === undefined)
@@ -216,8 +226,17 @@ function blockerOf(context: HostContext, place: Place, visit: RuleVisit, wanted:
   const passed = space.unionAll([...callee.accepted.values()].map((e) => space.intersect(entering, e.set)));
   if (!space.isEmpty(stopped)) verdicts.add('stop');
   if (!space.isEmpty(passed)) verdicts.add('accept');
-  // A goto takes even what its chain does not decide.
-  return { rule, taken: rule.verdict.kind === 'goto' ? entering : space.union(stopped, passed), verdicts };
+  const decided = space.union(stopped, passed);
+  if (rule.verdict.kind !== 'goto') return { rule, taken: decided, verdicts };
+  // A goto takes even what its chain does not decide: that has come to the end of this chain.
+  if (!space.includes(decided, entering)) verdicts.add(verdictAtEnd(chain));
+  return { rule, taken: entering, verdicts };
+}
+
+/** What a packet meets at the end of a chain, in the words of `verdictKey`: the policy, or the way back to the caller. */
+function verdictAtEnd({ base }: Chain): string {
+  if (base === undefined) return 'return';
+  return base.chainPolicy === 'drop' ? 'stop' : 'accept';
 }
 
 /** Drops rules that are not needed to cover `wanted`, first those that stand early: rules such as "accept established" take a share of everything. */

@@ -22,6 +22,8 @@ export interface Evidence {
   readonly exposure: Exposure | null;
   readonly witness: Witness | null;
   readonly commands: readonly RemediationCommand[];
+  /** Why there is no command, or what to look at before running one; see `Remediation.note`. */
+  readonly note?: string;
   /** What makes it the same finding in the next run, besides check, host and hook: no lines, counters or handles. */
   readonly meaning: readonly string[];
 }
@@ -44,7 +46,15 @@ export function evidence(
 
 /** Place of a rule. */
 export function ruleOrigin(table: Table, chain: Chain, rule: Rule): FindingOrigin {
-  return { ...rule.origin, family: table.family, table: table.name, chain: chain.name, rule: rule.text };
+  const handle = rule.handle === undefined ? {} : { handle: rule.handle };
+  return {
+    ...rule.origin,
+    family: table.family,
+    table: table.name,
+    chain: chain.name,
+    rule: rule.text,
+    ...handle,
+  };
 }
 
 /** Place of a chain policy. */

@@ -10,6 +10,7 @@ import type { Chain, Rule, Table } from '../model/index.ts';
 import { type Condition, CT_STATE, TCP_FLAG } from '../model/index.ts';
 import {
   countIntervals,
+  ICMPV6,
   type Interval,
   type IpVersion,
   intersectIntervals,
@@ -33,9 +34,9 @@ import {
   type Environment,
   type LocalDecision,
 } from '../semantics/index.ts';
+import { type CarriedTraffic, type KeptAccess, NOTHING_CARRIED } from './change.ts';
 import type { Sources } from './describe.ts';
 import type { HostContext } from './host-context.ts';
-import type { KeptAccess } from './iptables-command.ts';
 import {
   exceptionsTo,
   flowPorts,
@@ -97,8 +98,14 @@ export interface HostExposure {
   readonly witness: Header | undefined;
   /** Flow that explains a `vendor` exposure. */
   readonly vendorFlow: Flow | undefined;
-  /** What the blamed rule lets through by right: what a replacement has to keep. */
+  /** What the blamed rule or policy lets through by right: what a replacement has to keep. */
   readonly kept: readonly KeptAccess[];
+  /** Ports outside every range that is judged, let in by the same rule: what of them is needed, nobody has said. */
+  readonly beside: readonly Interval[];
+  /** What else would stop with the rule or policy, and with `closes`. */
+  readonly carried: CarriedTraffic;
+  /** The base chain whose policy accepts what a rule that accepts everything leaves over: without closing it, nothing is gained. */
+  readonly closes: Chain | undefined;
   /** Some who may need these ports are not known by address: nobody can say that the rule has no use. */
   readonly peersUnknown: boolean;
 }
@@ -203,6 +210,8 @@ interface Blamed {
   readonly acceptedBy: HostExposure['acceptedBy'];
   readonly run: BaseChainRun | undefined;
   readonly passages: Passage[];
+  /** Everything the rule or policy lets through, whoever sends it: arriving packets. */
+  readonly taken: { readonly version: IpVersion; readonly set: PacketSet }[];
 }
 
 /** The exposures of a host's input side, each blamed rule's most serious class first. Computed once per host. */
@@ -228,7 +237,14 @@ export function forwardExposures(context: HostContext): readonly HostExposure[] 
       const everything = wholeExcess(context, everybody, blamed);
       if (everything.isEmpty || !isDefaultAccept(context, blamed, everything)) continue;
       open.add(blamed.key);
-      out.push({ ...everything.exposure('default-accept'), target: undefined, judged, kept: [] });
+      const unread = unreadPart(context, blamed);
+      out.push({
+        ...everything.exposure('default-accept'),
+        target: undefined,
+        judged,
+        kept: [],
+        ...(unread === undefined ? {} : { certain: false, unknowns: [unread] }),
+      });
     }
     if (!judged) return out;
     for (const target of [...context.estate.hosts, ...roleNetworkTargets(context)]) {
@@ -343,19 +359,21 @@ function collectVersion(
   const run = decidingRun(context, version, side.path);
   const add = (
     key: string,
-    blame: Omit<Blamed, 'passages' | 'key'>,
+    blame: Omit<Blamed, 'passages' | 'taken' | 'key'>,
     environment: Environment,
     arriving: PacketSet,
+    taken: PacketSet,
   ) => {
     if (space.isEmpty(arriving)) return;
     const next = passage(context, side, version, environment, arriving);
     if (space.isEmpty(next.maybe)) return;
     let entry = blamed.get(key);
     if (entry === undefined) {
-      entry = { ...blame, key, passages: [] };
+      entry = { ...blame, key, passages: [], taken: [] };
       blamed.set(key, entry);
     }
     entry.passages.push(next);
+    entry.taken.push({ version, set: taken });
   };
   if (run === undefined) {
     for (const { environment, set } of analysis.accepted.values()) {
@@ -366,7 +384,7 @@ function collectVersion(
         acceptedBy: undefined,
         run: undefined,
       };
-      add(`no chain ${version}`, nothing, environment, space.intersect(set, through));
+      add('no chain', nothing, environment, space.intersect(set, through), set);
     }
     return;
   }
@@ -387,10 +405,11 @@ function collectVersion(
         { ...translator, acceptedBy: place, run },
         decision.environment,
         space.intersect(arriving, set),
+        set,
       );
       direct = space.minus(direct, set);
     }
-    add(keyOf(place), { ...place, acceptedBy: undefined, run }, decision.environment, direct);
+    add(keyOf(place), { ...place, acceptedBy: undefined, run }, decision.environment, direct, decision.set);
   }
 }
 
@@ -507,11 +526,20 @@ function classify(context: HostContext, side: Side, blamed: Blamed, all: readonl
   const found = classifyCertainty(context, side, blamed, all, 'maybe');
   const sure = classifyCertainty(context, side, blamed, all, 'surely');
   return found.map((exposure) => {
+    const unread = unreadPart(context, blamed);
+    if (unread !== undefined) return { ...exposure, certain: false, unknowns: [unread] };
     const same = sure.find((s) => s.class === exposure.class && s.source === exposure.source);
     if (same !== undefined) return { ...same, certain: true, unknowns: [] };
     const unknowns = new Set(blamed.passages.flatMap((p) => context.space.unknownsOf(p.arriving)));
     return { ...exposure, certain: false, unknowns: [...unknowns].sort() };
   });
+}
+
+/** What was not read of a host of which no chain is known: it may hold one. */
+function unreadPart(context: HostContext, blamed: Blamed): string | undefined {
+  if (blamed.table !== undefined) return undefined;
+  const unread = context.input.diagnostics.find((d) => d.incomplete);
+  return unread === undefined ? undefined : `what was not read of ${unread.origin.file}`;
 }
 
 /** What of the passages nobody is entitled to. */
@@ -628,6 +656,12 @@ function judgedRange(context: HostContext, side: Side): Interval[] {
   return normalizeIntervals([context.estate.profile.serviceRange, ...(side.target.servicePorts ?? [])]);
 }
 
+/** Ports that some class of exposure is about, those of the connection range aside. */
+export function judgedPorts(context: HostContext, side: Side): Interval[] {
+  const admin = context.estate.profile.adminPorts.map(({ port }) => single(port));
+  return normalizeIntervals([...judgedRange(context, side), ...admin]);
+}
+
 /** What a rule opens to peers that only the vendor asks to let in. */
 function vendorExposure(
   region: (protocols: readonly number[], ports: readonly Interval[]) => Region,
@@ -673,6 +707,8 @@ function admitsRange(context: HostContext, side: Side, blamed: Blamed, which: 'm
 function isDefaultAccept(context: HostContext, blamed: Blamed, everything: Region): boolean {
   const { rule, chain } = blamed;
   if (rule === undefined) return true;
+  // A service whose definition is not known is still one service.
+  if (rule.configured?.element === 'service') return false;
   if (blamed.acceptedBy !== undefined || rule.matches.some((m) => namesPackets(m.condition))) return false;
   if (chain?.base !== undefined && rule.matches.every((m) => tellsNothing(m.condition)))
     return everything.isAny;
@@ -747,32 +783,91 @@ function connectionPortVariant(
   return !alsoDynamic && inside >= MOST_SERVICES ? 'connection-range' : undefined;
 }
 
-/**
- * Access of entitled peers that the blamed rule gives; for a chain policy all that the flows ask for, since the policy's
- * replacement has to stand alone.
- */
+/** Ports that replies come to: what every system gives to the side that opens a connection, and NetWorker's own connection ports. */
+const REPLY_PORTS: Interval = interval(49152, 60999);
+
+/** What besides new connections from outside would stop with the packets of `taken`. */
+export function carriedBy(context: HostContext, taken: Blamed['taken']): CarriedTraffic {
+  const { space } = context.space;
+  const is = (field: 'ct-state' | 'protocol' | 'dport' | 'icmp-type', values: readonly Interval[]) =>
+    space.inIntervals(space.bits(field), values);
+  const lo = space.interfaceIn(space.interfaceBits('iif'), 'lo', false);
+  const fromOutside = space.minus(space.interfaceValid('iif'), lo);
+  const replies = space.intersectAll([
+    is('ct-state', [single(CT_STATE.established), single(CT_STATE.related)]),
+    is('protocol', PROTOCOLS_WITH_PORTS.map(single)),
+    is('dport', [REPLY_PORTS, context.estate.profile.connectionPorts]),
+    fromOutside,
+  ]);
+  const neighbours = space.intersectAll([
+    is('protocol', [single(ICMPV6)]),
+    is('icmp-type', [interval(134, 136)]),
+    fromOutside,
+  ]);
+  return {
+    loopback: taken.some(({ set }) => space.intersects(set, lo)),
+    replies: taken.some(({ set }) => space.intersects(set, replies)),
+    neighbours: taken.some(({ version, set }) => version === 6 && space.intersects(set, neighbours)),
+  };
+}
+
+/** What the policy of a blamed rule's base chain lets through, by version. */
+function takenByPolicy(context: HostContext, side: Side, blamed: Blamed): Blamed['taken'] {
+  const versions = new Set(blamed.passages.map((p) => p.version));
+  return [...versions].flatMap((version) => {
+    const run = decidingRun(context, version, side.path);
+    if (run === undefined) return [];
+    return decisionsOf(context.space, run, () => false)
+      .filter((d) => d.rule === undefined && d.verdict === 'accept')
+      .map(({ set }) => ({ version, set }));
+  });
+}
+
+/** The base chain that a rule which accepts everything leaves open behind it; `undefined` where its policy drops or has a finding of its own. */
+function chainToClose(blamed: Blamed): Chain | undefined {
+  const { rule, run } = blamed;
+  if (rule === undefined || run === undefined || run.base.chainPolicy === 'drop') return undefined;
+  return rule.matches.some(({ condition }) => condition.kind === 'unknown') ? undefined : run.chain;
+}
+
+/** Access of entitled peers and exceptions that the blamed rule or policy gives. */
 function keptAccess(context: HostContext, side: Side, blamed: Blamed, as: ExposureClass): KeptAccess[] {
+  const given = blamed.passages.map(({ version, maybe }) => ({ version, set: maybe }));
+  return entitledAccess(context, side.target, given, as === 'dynamic-range-open-on-server');
+}
+
+/** What of some access is by right: what flows and exceptions ask for. `given`: source, protocol and delivered port. */
+export function entitledAccess(
+  context: HostContext,
+  host: ResolvedHost,
+  given: readonly { readonly version: IpVersion; readonly set: PacketSet }[],
+  withVendor = false,
+): KeptAccess[] {
   const { space } = context.space;
   const { estate } = context;
-  const host = side.target;
   const kept: KeptAccess[] = [];
+  const keep = (version: IpVersion, range: Interval, protocol: number, wanted: readonly Interval[]) => {
+    const asked = accessSet(context, version, [range], protocol, wanted);
+    const both = space.unionAll(
+      given.filter((p) => p.version === version).map(({ set }) => space.intersect(set, asked)),
+    );
+    const ports = space.values(both, 'dport', version);
+    if (ports.length === 0) return;
+    for (const saddr of space.valuesUpTo(both, 'saddr', version, MOST_INTERVALS).intervals)
+      kept.push({ version, saddr, protocol, ports });
+  };
   for (const flow of flowsTo(estate, host)) {
-    if (flow.need === 'vendor' && as !== 'dynamic-range-open-on-server') continue;
+    if (flow.need === 'vendor' && !withVendor) continue;
     const wanted = flowPorts(estate, flow, host);
     for (const { version, range } of sendersOf(estate, flow, host).flatMap((p) => p.ranges)) {
-      if (blamed.rule === undefined) {
-        kept.push({ version, saddr: range, protocol: flow.protocol, ports: wanted });
-        continue;
-      }
-      const asked = accessSet(context, version, [range], flow.protocol, wanted);
-      const given = space.unionAll(
-        blamed.passages.filter((p) => p.version === version).map((p) => space.intersect(p.maybe, asked)),
-      );
-      const ports = space.values(given, 'dport', version);
-      if (ports.length === 0) continue;
-      for (const saddr of space.valuesUpTo(given, 'saddr', version, MOST_INTERVALS).intervals)
-        kept.push({ version, saddr, protocol: flow.protocol, ports });
+      keep(version, range, flow.protocol, wanted);
     }
+  }
+  for (const exception of exceptionsTo(estate, host)) {
+    if (estate.inventory === undefined) break;
+    for (const { version, range } of exceptionSources(exception, estate.hosts, estate.inventory))
+      for (const { protocol, ports } of exception.ports)
+        keep(version, range, protocol, ports.length === 0 ? [ALL_PORTS] : ports);
   }
   return kept;
 }
@@ -1044,7 +1139,29 @@ class Region {
       vendorFlow: undefined,
       peersUnknown: host.roles.length === 0 || !this.#sendersKnown(ports),
       kept: as === 'unknown-source' ? [] : keptAccess(this.#context, this.#side, this.#blamed, as),
+      beside: this.#portsBeside(),
+      ...this.#carried(as),
     };
+  }
+
+  #portsBeside(): Interval[] {
+    const { space } = this.#context.space;
+    const withPorts = space.inIntervals(space.bits('protocol'), PROTOCOLS_WITH_PORTS.map(single));
+    const all = this.#blamed.passages.flatMap((p) =>
+      space.values(space.intersect(p.maybe, withPorts), 'dport', p.version),
+    );
+    return subtractIntervals(normalizeIntervals(all), judgedPorts(this.#context, this.#side));
+  }
+
+  #carried(as: ExposureClass): Pick<HostExposure, 'carried' | 'closes'> {
+    const { acceptedBy } = this.#blamed;
+    if (as === 'unknown-source' || this.#side.path !== 'input' || acceptedBy !== undefined)
+      return { carried: NOTHING_CARRIED, closes: undefined };
+    const closes = as === 'default-accept' ? chainToClose(this.#blamed) : undefined;
+    const { taken } = this.#blamed;
+    const withPolicy =
+      closes === undefined ? taken : [...taken, ...takenByPolicy(this.#context, this.#side, this.#blamed)];
+    return { carried: carriedBy(this.#context, withPolicy), closes };
   }
 
   #onlyAdmin(sources: Sources): boolean {

@@ -45,6 +45,7 @@ function toFinding(check: CheckDefinition, evidence: Evidence, roles: readonly s
   const remediation: Remediation = {
     text: renderMessage(check.remediation, texts),
     commands: evidence.commands,
+    ...(evidence.note === undefined ? {} : { note: evidence.note }),
   };
   return {
     check: check.id,

@@ -14,6 +14,8 @@ export interface FindingOrigin extends Origin {
   readonly chain: string | null;
   /** Text of the rule without counters; `null` where the place is not a rule (chain policy, file). */
   readonly rule: string | null;
+  /** nft handle of the rule: what `nft` commands name it by. Absent where the export has none. */
+  readonly handle?: number;
 }
 
 /** Another place that belongs to the finding, with what it has to do with it: "shadowed by this rule". */
@@ -60,6 +62,7 @@ export interface RemediationCommand {
   /** The rule as exported that `with` replaces; `null` when something is added. */
   readonly replace: string | null;
   readonly with: readonly string[];
+  /** For a shell; empty where the export lacks what a command needs (then the note says what). */
   readonly command: string;
 }
 
@@ -67,6 +70,8 @@ export interface Remediation {
   /** What to change, and what that could break, in a few sentences. */
   readonly text: string;
   readonly commands: readonly RemediationCommand[];
+  /** Why there is no command, or what to look at before running one. */
+  readonly note?: string;
 }
 
 /** Why a finding does not count. */

@@ -79,6 +79,7 @@ export interface JsonOrigin extends JsonPlace {
   readonly table: string | null;
   readonly chain: string | null;
   readonly rule: string | null;
+  readonly handle: number | null;
 }
 
 export interface JsonFinding {
@@ -111,6 +112,7 @@ export interface JsonFinding {
       readonly with: readonly string[];
       readonly command: string;
     }[];
+    readonly note: string | null;
   } | null;
   readonly references: readonly string[];
   readonly fingerprint: string;
@@ -183,8 +185,8 @@ function toJsonPlace({ file, line, column, endLine, endColumn, path }: JsonPlace
 }
 
 function toJsonOrigin(origin: FindingOrigin): JsonOrigin {
-  const { family, table, chain, rule } = origin;
-  return { ...toJsonPlace(origin), family, table, chain, rule };
+  const { family, table, chain, rule, handle } = origin;
+  return { ...toJsonPlace(origin), family, table, chain, rule, handle: handle ?? null };
 }
 
 /** One finding in its published form; also what `diff` and other outputs show. */
@@ -245,7 +247,7 @@ function toJsonWitness(witness: Witness): Record<string, string | number | reado
   return present;
 }
 
-function toJsonRemediation({ text, commands }: Remediation): JsonFinding['remediation'] {
+function toJsonRemediation({ text, commands, note }: Remediation): JsonFinding['remediation'] {
   return {
     text,
     commands: commands.map((one) => ({
@@ -254,6 +256,7 @@ function toJsonRemediation({ text, commands }: Remediation): JsonFinding['remedi
       with: one.with,
       command: one.command,
     })),
+    note: note ?? null,
   };
 }
 

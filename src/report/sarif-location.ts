@@ -113,15 +113,17 @@ export function findingLocation(finding: Finding, report: Report, artifacts: Art
 function logicalLocationsOf(origin: FindingOrigin, host: string | null): LogicalLocation[] {
   const locations: LogicalLocation[] = [];
   let path = '';
-  const add = (kind: string, name: string): void => {
-    path = path === '' ? name : `${path}/${name}`;
+  const add = (kind: string, name: string, inPath = name): void => {
+    path = path === '' ? inPath : `${path}/${inPath}`;
     locations.push(logicalLocation(kind, name, path));
   };
   if (host !== null) add('host', host);
   if (origin.table !== null)
     add('table', origin.family === null ? origin.table : `${origin.family} ${origin.table}`);
   if (origin.chain !== null) add('chain', origin.chain);
-  if (origin.rule !== null) add('rule', origin.rule);
+  // A handle is what `nft` commands name the rule by; the text alone may stand in a chain twice.
+  if (origin.rule !== null)
+    add('rule', origin.rule, origin.handle === undefined ? origin.rule : `handle ${origin.handle}`);
   return locations;
 }
 

@@ -135,7 +135,7 @@ function resultOf(
 
 /** The message, then what it hangs on, an example, the advice, and links to the related places. */
 function resultText(finding: Finding): string {
-  const lines = [finding.message];
+  const lines = [`${finding.message}${placeSuffix(finding)}`];
   if (finding.certainty === 'possible') {
     const unknowns = finding.unknowns.slice(0, 3).map((text) => `"${text.slice(0, 100)}"`);
     lines.push(
@@ -144,13 +144,28 @@ function resultText(finding: Finding): string {
   }
   if (finding.witness !== null) lines.push(`Example: ${describeWitness(finding.witness)}.`);
   if (finding.remediation !== null)
-    lines.push(`Instead: ${finding.remediation.text.replace(/\s+/g, ' ').trim()}`);
+    lines.push(
+      `Instead: ${[finding.remediation.text, finding.remediation.note ?? ''].join(' ').replace(/\s+/g, ' ').trim()}`,
+    );
   const links = finding.related.slice(0, 3).map(({ label }, i) => {
     const text = messageText(label.slice(0, 80)).replace(/[\\[\]]/g, '\\$&');
     return `[${text}](${i + 1})`;
   });
   const related = links.length === 0 ? '' : `\nRelated: ${listWords(links)}.`;
   return `${truncate(messageText(lines.join('\n')), 1000 - related.length)}${related}`;
+}
+
+/**
+ * ` (inet filter input, handle 12)` for a place in a structured document: it may stand on a line of many thousand characters, of
+ * which code-scanning services show the beginning.
+ */
+function placeSuffix({ origin }: Finding): string {
+  if (origin === null || origin.path === null || origin.table === null) return '';
+  const chain = [origin.family, origin.table, origin.chain]
+    .filter((part) => part !== null)
+    .map((part) => part.slice(0, 80))
+    .join(' ');
+  return ` (${chain}${origin.handle === undefined ? '' : `, handle ${origin.handle}`})`;
 }
 
 function propertiesOf(finding: Finding): NonNullable<Result['properties']> {
@@ -164,7 +179,14 @@ function propertiesOf(finding: Finding): NonNullable<Result['properties']> {
     ...(finding.witness === null ? {} : { witness: finding.witness }),
     ...(finding.remediation === null
       ? {}
-      : { commands: finding.remediation.commands.map((one) => one.command) }),
+      : {
+          commands: finding.remediation.commands
+            .map((one) => one.command)
+            .filter((command) => command !== ''),
+        }),
+    ...(finding.origin === null || finding.origin.path === null
+      ? {}
+      : { place: { path: finding.origin.path, handle: finding.origin.handle ?? null } }),
   };
 }
 

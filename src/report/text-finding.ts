@@ -46,7 +46,7 @@ function headline(finding: Finding, context: TextContext): string {
   return `  ${context.paint(finding.severity, badge)}${gap}${context.paint('heading', title)}  ${check}`;
 }
 
-/** `file:line:column`, with the path inside a structured document. */
+/** `file:line:column`, with the path inside a structured document where no chain and handle say it better. */
 export function formatPlace(origin: {
   file: string;
   line: number;
@@ -57,11 +57,25 @@ export function formatPlace(origin: {
   return origin.path === null ? place : `${place} (${quoteLine(origin.path, 60)})`;
 }
 
+/** `inet filter input handle 12`, as far as it is known; empty for a place that is no chain. */
+function formatChain(origin: FindingOrigin): string {
+  const parts = [origin.family, origin.table, origin.chain].filter((part) => part !== null).map(escapeText);
+  if (origin.handle !== undefined) parts.push(`handle ${origin.handle}`);
+  return parts.join(' ');
+}
+
+/** The chain, and behind it the path inside a structured document. */
+function pathAfter(where: string, { path }: FindingOrigin, context: TextContext): string {
+  return context.paint('faint', `  ${where}${path === null ? '' : `  ${quoteLine(path, 60)}`}`);
+}
+
 function placeLines(origin: FindingOrigin | null, context: TextContext, indent = '    '): string[] {
   if (origin === null) return [];
-  const chain = [origin.family, origin.table, origin.chain].filter((part) => part !== null).map(escapeText);
-  const where = chain.length === 0 ? '' : context.paint('faint', `  ${chain.join(' ')}`);
-  const place = `${indent}${context.paint('place', formatPlace(origin))}${where}`;
+  const where = formatChain(origin);
+  const place =
+    where === ''
+      ? `${indent}${context.paint('place', formatPlace(origin))}`
+      : `${indent}${context.paint('place', formatPlace({ ...origin, path: null }))}${pathAfter(where, origin, context)}`;
   if (origin.rule === null) return [place];
   return [
     place,
@@ -104,6 +118,7 @@ function remediationLines(remediation: Remediation, finding: Finding, context: T
     text.length > 0 || remediation.text.trim() === ''
       ? text
       : labelled('Instead', 'As advised above.', context);
+  if (remediation.note !== undefined) lines.push(...onceLines('Note', remediation.note, finding, context));
   const indent = ' '.repeat(4 + LABEL_WIDTH);
   for (const one of remediation.commands) {
     if (one.with.length > 0)

@@ -36,6 +36,10 @@ it possible too. Not judged are ICMP and other protocols without ports, ports ou
 whether a service listens. On the input side a rule for another destination address than the host's own counts like any other.
 Where not all who may use a port are known by address, access from a narrow source is reported as unknown-source instead; where the role
 of the host is not known, only access from anywhere is reported.`,
+  drift: `Compares the tables of firewalld in the JSON of nft with what the XML files of the same host would load, for new connections on
+all three ways through the host, as packet sets. With firewalld's iptables backend, or where nothing of firewalld runs, everything that runs is
+compared with everything that the files would load, on the input side. Otherwise direct rules are not compared. Interfaces that only the
+running firewall binds to a zone are taken as bound by NetworkManager, and a note names them. Both exports have to be there.`,
   'expired-declaration': `Certain: dates are compared, as ISO dates, with the date of the run. The last day named still counts.`,
   'host-not-judged': `Certain. A role is known from nwaudit.yaml or guessed from whole words of the host's name; the report says which.`,
   'ip-version-not-exported': `Certain about the exports, and silent about the host: that IPv6 is switched off there no export of rules shows.`,
@@ -51,8 +55,14 @@ open. A finding is certain when no answer to an undecided test opens the path; e
 address, only a path that nobody outside can use is reported.`,
   'return-path': `Judged as missing-required-path is, for packets of an established connection in the other direction, and only where the first
 packet gets through. What connection tracking itself does (table full, timeouts) is not modelled.`,
+  'trusted-peer': `Judged for new connections from outside on the input side. A peer is a declared host with a role and an address, or a
+network of a role. It counts as trusted where one rule or policy lets it in on at least 60,000 TCP and as many UDP ports. Rules that let in
+any source are exposure findings instead. The proposed rules keep what the profile and exceptions entitle the peer to, and no more.`,
   'unread-input': `Certain. A rule that cannot be read stays in its place as one that may match anything and do anything, so other findings
 become possible where they hang on it. A file of which nothing is read leaves no trace in other findings.`,
+  'via-service': `Beside an exposure of an admin port, never alone: it rests on the same packet sets and is as certain. It says where the port comes
+from, so it needs the files of firewalld; where the JSON of nft is judged, the files of the same host have to explain the rule. A
+definition that is in no file is assumed as firewalld has it, and the message says so.`,
   'wide-declaration': `Certain: it rests on the configuration alone. A range counts as too wide from an IPv4 /8 or an IPv6 /32 on; a
 narrower one is reported only where declared hosts of other roles lie in it.`,
 };

@@ -266,6 +266,7 @@ export const FINDINGS: readonly Finding[] = [
       table: 'filter',
       chain: 'input',
       rule: 'tcp dport 7937-9936 accept',
+      handle: 23,
     },
     witness: {
       hook: 'input',
@@ -274,6 +275,19 @@ export const FINDINGS: readonly Finding[] = [
       proto: 'tcp',
       sport: 40000,
       dport: 9090,
+    },
+    remediation: {
+      text: 'Accept the range from the hosts that need it, and 9090 from the admin network.',
+      commands: [
+        {
+          dialect: 'nft',
+          replace: 'tcp dport 7937-9936 accept',
+          with: ['ip saddr { 192.0.2.20, 192.0.2.101 } tcp dport 7938 accept'],
+          command:
+            "nft replace rule inet filter input handle 23 'ip saddr { 192.0.2.20, 192.0.2.101 } tcp dport 7938 accept'",
+        },
+      ],
+      note: 'sn-02 needs this access too and has no address in nwaudit.yaml: declare it before you run the command.',
     },
     references: REFERENCES,
   }),

@@ -1,14 +1,23 @@
 import type { FindingOrigin } from '../../finding/index.ts';
 import { normalizeRuleText } from '../../finding/index.ts';
-import { CT_STATE, type Rule } from '../../model/index.ts';
-import { intervalsContain, TCP, UDP } from '../../net/index.ts';
-import { describeAddresses, describePorts } from '../../packet-set/index.ts';
-import { visitConditions } from '../../semantics/index.ts';
+import type { Rule } from '../../model/index.ts';
+import { type Interval, type IpVersion, single, subtractIntervals, TCP, UDP } from '../../net/index.ts';
+import { describeAddresses, describePorts, type PacketSet } from '../../packet-set/index.ts';
+import { type Advice, type ChangeContext, type KeptAccess, NO_ADVICE, NOTHING_CARRIED } from '../change.ts';
+import { elementRules, knownOf } from '../counterpart.ts';
 import { describeExposure, describeService, describeSources, describeWitness, listed } from '../describe.ts';
 import { chainOrigin, type Evidence, evidence, fileOrigin, placeText, ruleOrigin } from '../evidence.ts';
-import { type ExposureClass, forwardExposures, type HostExposure, inputExposures } from '../exposure.ts';
+import {
+  type ExposureClass,
+  entitledAccess,
+  forwardExposures,
+  type HostExposure,
+  inputExposures,
+  judgedPorts,
+} from '../exposure.ts';
 import type { HostContext } from '../host-context.ts';
-import { closePolicy, deleteRule, replaceRule } from '../iptables-command.ts';
+import { readTest } from '../read-test.ts';
+import { closePolicy, deleteRule, replaceRule } from '../remediation.ts';
 import { choiceOption, type Evaluator } from './evaluator.ts';
 
 const CLASSES: readonly ExposureClass[] = [
@@ -84,7 +93,7 @@ function toEvidence(context: HostContext, found: HostExposure): Evidence {
     exposure: describeExposure(found.sources, found.entitled, found.protocols, found.ports),
     witness:
       found.witness === undefined ? null : describeWitness(found.path, found.witness, context.mentioned),
-    commands: commandsFor(found),
+    ...adviceFor(context, found),
     meaning: [
       table?.family ?? '',
       table?.name ?? '',
@@ -126,42 +135,108 @@ function yamlHint(found: HostExposure): string {
     : `role_networks: { ROLE: [${quoted}] }`;
 }
 
-function commandsFor(found: HostExposure) {
-  const { table, chain, rule } = found;
+function adviceFor(context: HostContext, found: HostExposure): Advice {
+  const { table, chain, rule, carried } = found;
   // What the vendor requires is not taken away by a command to copy.
   if (
     table === undefined ||
     chain === undefined ||
+    found.path === 'forward' ||
     found.source === 'vendor' ||
     found.class === 'unknown-source'
   )
-    return [];
-  if (found.path === 'forward' || (rule !== undefined && acceptsEstablished(rule))) return [];
-  if (rule === undefined) return closePolicy(table, chain, found.kept);
-  if (DELETED.has(found.class)) return deleteRule(table, chain, rule);
+    return NO_ADVICE;
   // A translation cannot be replaced by an accepting rule.
-  if (found.acceptedBy !== undefined) return [];
-  // Peers without a declared address need the access too: deleting the rule would stop their backups.
-  if (
-    found.kept.length === 0 &&
-    (found.peersUnknown || found.entitledPeers.some((p) => p.ranges.length === 0))
-  )
-    return [];
-  return replaceRule(table, chain, rule, found.kept);
+  if (found.acceptedBy !== undefined && !DELETED.has(found.class)) return NO_ADVICE;
+  const place = rule === undefined ? undefined : { table, chain, rule };
+  const known: ChangeContext = {
+    ...knownOf(context, place),
+    judged: judgedPorts(context, { path: 'input', target: context.host }),
+  };
+  const kept = keptBy(context, found, known);
+  // A service may have other ports that are needed.
+  const isService = (known.counterpart?.rule ?? rule)?.configured?.service !== undefined;
+  if (place !== undefined && DELETED.has(found.class)) {
+    // Without connection tracking, such a rule is often what lets the host's own replies in.
+    const carries = found.class === 'connection-port-rule' && carried.replies;
+    if (carries) return replaceRule(place, carried, [], undefined, known);
+    const others = withoutPorts(kept, found.ports);
+    return (isService || found.class === 'admin-port-on-wrong-host') && others.length > 0
+      ? replaceRule(place, NOTHING_CARRIED, others, undefined, known)
+      : deleteRule(place, false, known);
+  }
+  const silent = found.entitledPeers.filter((p) => p.ranges.length === 0).map((p) => p.name);
+  // Peers without a declared address need the access too: without them, no rule would let their backups through.
+  if (kept.length === 0 && (found.peersUnknown || silent.length > 0))
+    return { commands: [], note: NOBODY_DECLARED };
+  const advice =
+    place === undefined
+      ? closePolicy(table, chain, carried, kept)
+      : replaceRule(place, carried, kept, found.closes, known);
+  if (advice.commands.length === 0) return advice;
+  const notes = [advice.note, undeclaredNote(silent), isService ? undefined : besideNote(found)].filter(
+    (n) => n !== undefined,
+  );
+  return notes.length === 0 ? advice : { ...advice, note: notes.join(' ') };
 }
 
-/** A rule for the packets of existing connections: taking it away would end them all. */
-function acceptsEstablished(rule: Rule): boolean {
-  let found = false;
-  visitConditions(rule, (c) => {
-    if (
-      c.kind === 'field' &&
-      c.field === 'ct-state' &&
-      intervalsContain(c.values, BigInt(CT_STATE.established))
-    )
-      found = true;
-  });
-  return found;
+/**
+ * What is kept. An element of firewalld that makes several rules goes as a whole: where each of them is judged by itself, what the others
+ * give by right is kept too.
+ */
+function keptBy(
+  context: HostContext,
+  found: HostExposure,
+  { counterpart }: ChangeContext,
+): readonly KeptAccess[] {
+  const element = counterpart?.rule.configured;
+  if (counterpart === undefined || element?.service === undefined) return found.kept;
+  const given = ([4, 6] as const).map((version) => ({
+    version,
+    set: admittedBy(context, elementRules(counterpart), version),
+  }));
+  return [...found.kept, ...entitledAccess(context, context.host, given)];
+}
+
+function withoutPorts(kept: readonly KeptAccess[], ports: readonly Interval[]): KeptAccess[] {
+  return kept
+    .map((access) => ({ ...access, ports: subtractIntervals(access.ports, ports) }))
+    .filter((access) => access.ports.length > 0);
+}
+
+/** Source, protocol and port of packets that plain rules admit. */
+function admittedBy(context: HostContext, rules: readonly Rule[], version: IpVersion): PacketSet {
+  const { space } = context.space;
+  return space.unionAll(
+    rules.flatMap(({ matches }) => {
+      const test = readTest(matches);
+      if (test === undefined || (test.version ?? version) !== version) return [];
+      const { protocol, dports, saddr } = test;
+      const address = space.bits('saddr').slice(0, version === 4 ? 32 : 128);
+      return [
+        space.intersectAll([
+          space.version(version),
+          ...(protocol === undefined ? [] : [space.inIntervals(space.bits('protocol'), [single(protocol)])]),
+          ...(dports === undefined ? [] : [space.inIntervals(space.bits('dport'), dports)]),
+          ...(saddr === undefined ? [] : [space.inIntervals(address, saddr.values)]),
+        ]),
+      ];
+    }),
+  );
+}
+
+const NOBODY_DECLARED =
+  'The commands follow once nwaudit.yaml says who needs this access, with roles and addresses.';
+
+function undeclaredNote(names: readonly string[]): string | undefined {
+  if (names.length === 0) return undefined;
+  return `${listed(names)} ${names.length === 1 ? 'needs' : 'need'} this access too and ${names.length === 1 ? 'has' : 'have'} no address in nwaudit.yaml: declare it before you run the command.`;
+}
+
+/** What a rule for more than NetWorker lets in besides: a command that takes SSH away locks its user out. */
+function besideNote({ beside, class: as }: HostExposure): string | undefined {
+  if (beside.length === 0 || as === 'default-accept') return undefined;
+  return `The rule also lets in port ${listed(describePorts(beside), 8)}, which ends with it: add rules for what of that is needed before you run the command.`;
 }
 
 /** Classes whose rule has no use at all. */

@@ -1,14 +1,18 @@
 import { deadRule } from './dead-rule.ts';
 import { expiredDeclaration, wideDeclaration } from './declaration.ts';
+import { drift } from './drift.ts';
 import type { Evaluator } from './evaluator.ts';
 import { exposure } from './exposure.ts';
 import { hostNotJudged, missingIpVersion, opaqueMatch, unreadInput } from './input-state.ts';
 import { ipv6Wider } from './ipv6-wider.ts';
 import { requiredPath, returnPath } from './required-path.ts';
+import { trustedPeer } from './trusted-peer.ts';
+import { viaService } from './via-service.ts';
 
 /** Every evaluator a check may name under `evaluate`. */
 export const EVALUATORS: ReadonlyMap<string, Evaluator> = new Map([
   ['dead-rule', deadRule],
+  ['drift', drift],
   ['expired-declaration', expiredDeclaration],
   ['exposure', exposure],
   ['host-not-judged', hostNotJudged],
@@ -17,7 +21,9 @@ export const EVALUATORS: ReadonlyMap<string, Evaluator> = new Map([
   ['opaque-match', opaqueMatch],
   ['required-path', requiredPath],
   ['return-path', returnPath],
+  ['trusted-peer', trustedPeer],
   ['unread-input', unreadInput],
+  ['via-service', viaService],
   ['wide-declaration', wideDeclaration],
 ]);
 

@@ -1,7 +1,9 @@
-import type { Condition } from '../../model/index.ts';
+import type { FindingOrigin } from '../../finding/index.ts';
+import type { Condition, Rule, Table } from '../../model/index.ts';
 import { matters } from '../../semantics/index.ts';
 import { isGeneratedChain } from '../dead-rule.ts';
-import { type Evidence, evidence, fileOrigin, type plainOrigin, ruleOrigin } from '../evidence.ts';
+import { listed } from '../describe.ts';
+import { evidence, fileOrigin, type plainOrigin, ruleOrigin } from '../evidence.ts';
 import type { HostContext } from '../host-context.ts';
 import type { Evaluator } from './evaluator.ts';
 
@@ -44,30 +46,44 @@ export const unreadInput: Evaluator = {
   },
 };
 
-/** An export of one IP version without its twin. */
+/**
+ * An export of one IP version without its twin. Tables of nft for one version may be all there is: then nothing filters the
+ * other one, which is no better.
+ */
 export const missingIpVersion: Evaluator = {
   scope: 'host',
   *run(context) {
     const { tables } = context.input.ruleset;
-    const iptables = tables.filter((t) => t.dialect === 'iptables');
-    if (iptables.length === 0 || tables.some((t) => t.family === 'inet')) return;
-    const { versions } = context;
-    if (versions.length !== 1) return;
-    const there = versions[0]!;
+    const [there, other] = context.versions;
+    if (there === undefined || other !== undefined) return;
     const absent = there === 4 ? 6 : 4;
+    const own = tables.filter((t) => t.family === (there === 4 ? 'ip' : 'ip6'));
+    const first = own.find((t) => t.dialect === 'iptables') ?? own[0];
+    if (first === undefined) return;
+    const isNft = own.some(isFromNft);
     yield evidence({
       host: context.host.name,
-      origin: fileOrigin(iptables[0]!.origin.file, there === 4 ? 'ip' : 'ip6'),
+      origin: fileOrigin(first.origin.file, first.family),
       facts: {
         host: context.host.name,
         there: `IPv${there}`,
         absent: `IPv${absent}`,
-        command: absent === 6 ? 'ip6tables-save' : 'iptables-save',
+        command: isNft ? 'nft -j list ruleset' : absent === 6 ? 'ip6tables-save' : 'iptables-save',
       },
+      ...(isNft
+        ? {
+            note: `If the exports hold all that "nft -j list ruleset" prints, nothing filters IPv${absent} on this host: write its rules in a table of family inet or ${absent === 6 ? 'ip6' : 'ip'}.`,
+          }
+        : {}),
       meaning: [`IPv${absent}`],
     });
   },
 };
+
+/** Whether an export of nft shows the table: alone, or beside one of iptables, and then rules have handles. */
+function isFromNft({ dialect, chains }: Table): boolean {
+  return dialect !== 'iptables' || chains.some((c) => c.rules.some((r) => r.handle !== undefined));
+}
 
 /** A host whose role is not known, so that most checks cannot judge it. */
 export const hostNotJudged: Evaluator = {
@@ -84,44 +100,100 @@ export const hostNotJudged: Evaluator = {
   },
 };
 
-/** Rules that decide packets by something nwaudit does not model, and sets that were not exported; one finding each. */
+/** Unknown tests of one kind, and the rules that hang on them. */
+interface OpaqueGroup {
+  readonly kind: OpaqueKind;
+  readonly texts: Set<string>;
+  readonly origins: FindingOrigin[];
+}
+
+/** What would settle the question: the contents of a set, what iptables itself prints, or nothing. */
+type OpaqueKind = 'set' | 'xt' | 'other';
+
+/** Most further rules that a finding shows. */
+const MOST_SHOWN = 5;
+
+/** Rules that decide packets by something nwaudit does not model, and sets that were not exported; one finding for each kind of test. */
 export const opaqueMatch: Evaluator = {
   scope: 'host',
   *run(context) {
-    const groups = new Map<string, Evidence['related'][number]['origin'][]>();
-    for (const table of context.input.ruleset.tables) {
-      for (const chain of table.chains) {
-        if (table.dialect === 'firewalld' || isGeneratedChain(chain.name)) continue;
-        for (const rule of chain.rules) {
-          if (!matters(rule) || rule.number === undefined) continue;
-          const texts = new Set<string>();
-          for (const match of rule.matches) collectOpaque(context, match.condition, texts);
-          if (rule.verdict.kind === 'unknown') texts.add(rule.verdict.text);
-          for (const text of texts) {
-            const list = groups.get(text) ?? [];
-            list.push(ruleOrigin(table, chain, rule));
-            groups.set(text, list);
-          }
-        }
-      }
-    }
-    for (const [text, origins] of groups) {
-      const isSet = text.includes('match-set');
+    const { host } = context;
+    for (const [key, { kind, texts, origins }] of opaqueGroups(context)) {
       yield evidence({
-        host: context.host.name,
+        host: host.name,
         origin: origins[0]!,
-        related: origins.slice(1, 6).map((origin) => ({ origin, label: 'hangs on the same test' })),
+        related: origins
+          .slice(1, 1 + MOST_SHOWN)
+          .map((origin) => ({ origin, label: 'hangs on a test of the same kind' })),
         facts: {
-          host: context.host.name,
-          test: text,
+          host: host.name,
+          test: listed([...texts].map((text) => cut(text, 100))),
           rules: origins.length === 1 ? 'One rule hangs' : `${origins.length} rules hang`,
-          set: isSet,
+          set: kind === 'set',
+          xt: kind === 'xt',
         },
-        meaning: [text],
+        ...(kind === 'xt'
+          ? {
+              note: `nft does not show these tests: add the output of "iptables-save" and "ip6tables-save" of ${host.name} to its folder.`,
+            }
+          : {}),
+        meaning: [key],
       });
     }
   },
 };
+
+function opaqueGroups(context: HostContext): Map<string, OpaqueGroup> {
+  const groups = new Map<string, OpaqueGroup>();
+  for (const table of context.input.ruleset.tables) {
+    for (const chain of table.chains) {
+      if (table.dialect === 'firewalld' || isGeneratedChain(chain.name)) continue;
+      let last: Rule | undefined;
+      for (const rule of chain.rules) {
+        if (!matters(rule) || rule.number === undefined) continue;
+        const texts = new Set<string>();
+        for (const match of rule.matches) collectOpaque(context, match.condition, texts);
+        if (rule.verdict.kind === 'unknown') texts.add(rule.verdict.text);
+        // A rule that was taken apart counts once.
+        const again = last !== undefined && last.number === rule.number;
+        last = rule;
+        for (const key of addTexts(groups, texts)) {
+          const { origins } = groups.get(key)!;
+          if (!again || origins.length === 0) origins.push(ruleOrigin(table, chain, rule));
+        }
+      }
+    }
+  }
+  return groups;
+}
+
+/** Adds texts to the groups of their kinds; the keys of those. */
+function addTexts(groups: Map<string, OpaqueGroup>, texts: ReadonlySet<string>): Set<string> {
+  const keys = new Set<string>();
+  for (const text of texts) {
+    const { kind, key } = kindOf(text);
+    keys.add(key);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, { kind, texts: new Set([text]), origins: [] });
+    else if (group.texts.size < MOST_TEXTS) group.texts.add(text);
+  }
+  return keys;
+}
+
+/** Distinct texts of a kind that are remembered. */
+const MOST_TEXTS = 1000;
+
+/** The kind of an unknown test, by its text, and a name for all tests like it: no values, places or handles. */
+function kindOf(text: string): { readonly kind: OpaqueKind; readonly key: string } {
+  if (text.includes('match-set')) return { kind: 'set', key: 'set' };
+  if (/^xt (?:match|target)\b/.test(text)) return { kind: 'xt', key: 'xt' };
+  const words = text.slice(0, 200).split(/\s+/).slice(0, 2);
+  return { kind: 'other', key: words.join(' ').replace(/\d+/g, 'N') };
+}
+
+function cut(text: string, length: number): string {
+  return text.length <= length ? text : `${text.slice(0, length - 4)} ...`;
+}
 
 /** Deterministic tests without a model, and named sets without contents. Rates, counters and chance are no gap in the export. */
 function collectOpaque(context: HostContext, condition: Condition, texts: Set<string>): void {

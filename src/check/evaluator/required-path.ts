@@ -1,8 +1,10 @@
+import type { Rule } from '../../model/index.ts';
 import { describePorts } from '../../packet-set/index.ts';
+import { type Advice, type KeptAccess, NO_ADVICE } from '../change.ts';
 import { describeService, describeWitness, listed } from '../describe.ts';
 import { chainOrigin, type Evidence, evidence, fileOrigin, placeText, ruleOrigin } from '../evidence.ts';
 import type { HostContext } from '../host-context.ts';
-import { insertAccept, type KeptAccess } from '../iptables-command.ts';
+import { insertAccept } from '../remediation.ts';
 import { missingPorts, type StoppedFlow, stoppedFlows } from '../required-path.ts';
 import type { Evaluator } from './evaluator.ts';
 
@@ -60,20 +62,26 @@ function toEvidence(context: HostContext, found: StoppedFlow): Evidence {
       found.witness === undefined
         ? null
         : describeWitness(incoming ? 'input' : 'output', found.witness, context.mentioned),
-    commands: found.reply || blocker === undefined ? [] : commandsFor(found),
+    ...(found.reply ? NO_ADVICE : adviceFor(found)),
     meaning: [flow.id, direction],
   });
 }
 
-function commandsFor(found: StoppedFlow) {
+function adviceFor(found: StoppedFlow): Advice {
   const [blocker] = found.blockers;
   // Nothing is added before a translation: it is the translation that has to go.
-  if (blocker === undefined || blocker.rule?.verdict.kind === 'nat') return [];
+  if (blocker === undefined || blocker.rule?.verdict.kind === 'nat') return NO_ADVICE;
   const needed: KeptAccess[] = found.stopped.flatMap(({ peer, ports, version }) =>
     (peer?.ranges ?? [])
       .filter((r) => r.version === version)
       .map((r) => ({ version, saddr: r.range, protocol: found.flow.protocol, ports })),
   );
-  const chain = blocker.chain;
-  return insertAccept(blocker.table, chain, blocker.rule, found.direction, needed);
+  return insertAccept(blocker.table, blocker.chain, firstBlocker(found), found.direction, needed);
+}
+
+/** The first rule of the chain that stops packets of the flow: what stands before it is not stopped by a later one. */
+function firstBlocker({ blockers }: StoppedFlow): Rule | undefined {
+  const chain = blockers[0]?.chain;
+  const rules = new Set(blockers.filter((b) => b.chain === chain).map((b) => b.rule));
+  return chain?.rules.find((rule) => rules.has(rule));
 }
