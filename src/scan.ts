@@ -148,11 +148,12 @@ function auditHost(
   run.hosts.push(toReportHost(input, outcome.refusal));
 }
 
-/** Files without a single table are no all-clear: says so, unless something about them is said already. */
+/** Files without a single table of IP are no all-clear: says so, unless something about them is said already. */
 function withNothingSaid(host: ResolvedHost, read: HostExports): HostExports {
   const [first] = read.exports;
-  if (first === undefined || read.ruleset.tables.length > 0 || read.diagnostics.some((d) => d.incomplete))
-    return read;
+  // Tables of netdev, arp and bridge decide nothing that is judged.
+  const isJudged = read.ruleset.tables.some(({ family }) => ['ip', 'ip6', 'inet'].includes(family));
+  if (first === undefined || isJudged || read.diagnostics.some((d) => d.incomplete)) return read;
   const origin = { file: first.file, line: 1, column: 1, endLine: 1, endColumn: 1, path: null };
   const detail = `there are no firewall rules among the files of ${host.name}; add the output of iptables-save and ip6tables-save, of "nft -j list ruleset", or a copy of /etc/firewalld`;
   return {

@@ -6,9 +6,12 @@ import type { Rule, Ruleset } from '../src/model/index.ts';
 import { formatAddress } from '../src/net/index.ts';
 import { readHostExports } from '../src/parse/index.ts';
 import { type CompareOptions, compareRulesets, type RulesetDifference } from '../src/semantics/index.ts';
-import { skipsKernelTests } from './kernel/environment.ts';
+import { skipsFirewalldTests, skipsKernelTests } from './kernel/environment.ts';
+import { firewalldAsRules } from './kernel/firewalld-aim.ts';
+import { type FirewalldFiles, runFirewalldCase } from './kernel/firewalld-run.ts';
 import { type AimOptions, aimPackets } from './kernel/packets.ts';
 import { type KernelOutcome, type KernelRules, runKernelCase } from './kernel/run-kernel-case.ts';
+import type { TracePacket } from './kernel/trace-packet.ts';
 
 /**
  * One policy written in several formats has one meaning.
@@ -55,6 +58,9 @@ function formsOf(name: string): ReadonlyMap<string, readonly File[]> {
   return new Map([...forms].filter(([, files]) => files.length > 0));
 }
 
+/** Policies that are there as iptables, nft and firewalld. */
+const IN_THREE = NAMES.filter((name) => formsOf(name).size === 3);
+
 /** The rule set of these files; `undefined` where this version does not read their format. */
 function read(files: readonly File[]): Ruleset | undefined {
   const { ruleset, diagnostics } = readHostExports(files);
@@ -98,6 +104,12 @@ function show(ranges: readonly { readonly lo: bigint; readonly hi: bigint }[] | 
 describe('one policy in several formats means the same on all hooks', () => {
   it('is written at least fifteen times', () => expect(NAMES.length).toBeGreaterThanOrEqual(15));
 
+  it('is written and read in all three formats at least five times', () => {
+    const read3 = IN_THREE.filter((name) => [...formsOf(name).values()].every((files) => read(files)));
+    expect(read3).toEqual(IN_THREE);
+    expect(read3.length).toBeGreaterThanOrEqual(5);
+  });
+
   it.each(NAMES)('%s', (name) => {
     const forms = [...formsOf(name)];
     expect(forms.length).toBeGreaterThanOrEqual(2);
@@ -134,7 +146,7 @@ function* withoutOneRule(ruleset: Ruleset): Generator<{ readonly rule: Rule; rea
 describe('a policy with a rule taken out of one of its forms is told apart', () => {
   let all = 0;
   let apart = 0;
-  afterAll(() => console.log(`${apart} of ${all} rules are missed when they are taken out`));
+  afterAll(() => console.log(`${apart} of ${all} rules make a difference when they are taken out`));
 
   it.each(NAMES)('%s', (name) => {
     const forms = formsOf(name);
@@ -148,6 +160,59 @@ describe('a policy with a rule taken out of one of its forms is told apart', () 
     }
     apart += found;
     expect(found).toBeGreaterThan(0);
+  });
+});
+
+interface Change {
+  readonly what: string;
+  readonly files: readonly File[];
+}
+
+const ELEMENT = /<[a-z][^<>]*\/>|<entry>[^<]*<\/entry>| target="(?!CONTINUE)[^"]*"/g;
+const NUMBER = /(?<=(?:<entry>| (?:address|port|to-port)=")(?:[^"]*[./:-])?)\d+(?=["<-])/g;
+
+/** The files with one element or target taken out, or with the last number of an address or port made larger by one. */
+function* withOneChange(files: readonly File[]): Generator<Change> {
+  for (const file of files.filter(({ path }) => path.endsWith('.xml'))) {
+    const xml = Buffer.from(file.bytes).toString();
+    const changed = (what: string, from: number, length: number, into: string): Change => {
+      const bytes = Buffer.from(xml.slice(0, from) + into + xml.slice(from + length));
+      const path = file.path.replace('host/firewalld/', '');
+      return {
+        what: `${path}: ${what}`,
+        files: files.map((f) => (f === file ? { path: f.path, bytes } : f)),
+      };
+    };
+    for (const { 0: element, index } of xml.matchAll(ELEMENT)) {
+      yield changed(`without ${element}`, index, element.length, '');
+      for (const number of element.matchAll(NUMBER)) {
+        const more = String(Number(number[0]) + 1);
+        yield changed(`${element}, ${number[0]} made ${more}`, index + number.index, number[0].length, more);
+      }
+    }
+  }
+}
+
+/** The default zone takes what no zone names, and something else may bind the interface to it: no certain difference. */
+const OF_DEFAULT_ZONE = '<interface name="eth0"/>';
+
+describe('firewalld XML with one thing changed is told apart from the other forms', () => {
+  let all = 0;
+  let apart = 0;
+  afterAll(() => console.log(`${apart} of ${all} changes of firewalld XML make a difference`));
+
+  it.each(IN_THREE)('%s', (name) => {
+    const forms = formsOf(name);
+    const before = readHostExports(forms.get('iptables') ?? []).ruleset;
+    const missed: string[] = [];
+    for (const { what, files } of withOneChange(forms.get('firewalld') ?? [])) {
+      all++;
+      const after = readHostExports(files).ruleset;
+      const { differences } = compareRulesets(before, after, ALL_PACKETS);
+      if (differences.some(({ certainty }) => certainty === 'certain')) apart++;
+      else missed.push(`${what} ${JSON.stringify(differences.map(text))}`);
+    }
+    expect(missed.filter((what) => !what.includes(OF_DEFAULT_ZONE))).toEqual([]);
   });
 });
 
@@ -173,6 +238,25 @@ function kernelRules(name: string): { readonly iptables: KernelRules; readonly n
     },
     nft: nft === undefined ? {} : { nft },
   };
+}
+
+interface Disagreement {
+  readonly packet: TracePacket;
+  readonly one: KernelOutcome;
+  readonly other: KernelOutcome;
+}
+
+/** Packets that fare differently, and how many prove something at all. */
+function disagreements(
+  packets: readonly TracePacket[],
+  ones: readonly KernelOutcome[],
+  others: readonly KernelOutcome[],
+): { readonly told: number; readonly differing: readonly Disagreement[] } {
+  const telling = packets
+    .map((packet, i): Disagreement => ({ packet, one: ones[i]!, other: others[i]! }))
+    .filter(({ one, other }) => one.verdict !== 'untestable' && other.verdict !== 'untestable');
+  const differing = telling.filter(({ one, other }) => JSON.stringify(one) !== JSON.stringify(other));
+  return { told: telling.length, differing };
 }
 
 /** What `nft -j` printed, without what differs from one loading to the next. */
@@ -207,14 +291,8 @@ describe.skipIf(skipped)('the kernel does the same with both forms of a policy',
     ];
     if (one.kind !== 'ran') throw new Error(`iptables refuses the rules: ${one.detail}`);
     if (other.kind !== 'ran') throw new Error(`nft refuses the rules: ${other.detail}`);
-    const tells = ({ verdict }: KernelOutcome) => verdict !== 'untestable';
-    const differing = packets.flatMap((packet, i) => {
-      const a = one.outcomes[i]!;
-      const b = other.outcomes[i]!;
-      if (!tells(a) || !tells(b)) return [];
-      proven++;
-      return JSON.stringify(a) === JSON.stringify(b) ? [] : [{ packet, iptables: a, nft: b }];
-    });
+    const { told, differing } = disagreements(packets, one.outcomes, other.outcomes);
+    proven += told;
     sent += packets.length;
     expect(differing).toEqual([]);
     const stored = join(ROOT, name, 'nft.json');
@@ -224,3 +302,43 @@ describe.skipIf(skipped)('the kernel does the same with both forms of a policy',
     if (versionOf(kept) === versionOf(printed)) expect(lasting(kept)).toEqual(lasting(printed));
   });
 });
+
+const skipsFirewalld = skipsFirewalldTests('policies under the real firewalld');
+
+describe.skipIf(skipsFirewalld)(
+  'the kernel does the same under the real firewalld as with the other forms',
+  () => {
+    let sent = 0;
+    let proven = 0;
+    afterAll(() => console.log(`kernel, three forms: ${sent} packets, ${proven} of them prove something`));
+
+    it.concurrent.each(IN_THREE)('%s', async (name) => {
+      const { iptables } = kernelRules(name);
+      const options = readOptions(name);
+      const interfaces = options.interfaces ?? [];
+      const files: FirewalldFiles = Object.fromEntries(
+        filesBelow(join(ROOT, name, 'firewalld'), '').map(({ path, bytes }) => [
+          path.slice(1),
+          Buffer.from(bytes).toString(),
+        ]),
+      );
+      const packets = [
+        ...aimPackets(iptables, options, 2 * PACKETS, 2),
+        ...aimPackets(firewalldAsRules(files), options, 2 * PACKETS, 3),
+      ];
+      const one = await runKernelCase({ load: iptables, packets, interfaces });
+      const other = await runFirewalldCase({ files, packets, interfaces });
+      if (one.kind !== 'ran') throw new Error(`iptables refuses the rules: ${one.detail}`);
+      expect(other.state, other.log.join('\n')).toBe('RUNNING');
+      const { told, differing } = disagreements(packets, one.outcomes, other.outcomes);
+      proven += told;
+      sent += packets.length;
+      expect(differing).toEqual([]);
+      expect(other.log).toEqual([]);
+      const isTurned = ({ dport }: TracePacket, i: number): boolean =>
+        dport !== undefined && one.outcomes[i]!.verdict === 'accept' && one.outcomes[i]!.dport !== dport;
+      const turns = iptables.iptables?.includes('REDIRECT') === true;
+      expect(packets.some(isTurned), 'a packet comes to another port').toBe(turns);
+    });
+  },
+);

@@ -525,14 +525,26 @@ interface Excess {
 function classify(context: HostContext, side: Side, blamed: Blamed, all: readonly Blamed[]): HostExposure[] {
   const found = classifyCertainty(context, side, blamed, all, 'maybe');
   const sure = classifyCertainty(context, side, blamed, all, 'surely');
+  let names: readonly string[] | undefined;
   return found.map((exposure) => {
     const unread = unreadPart(context, blamed);
     if (unread !== undefined) return { ...exposure, certain: false, unknowns: [unread] };
     const same = sure.find((s) => s.class === exposure.class && s.source === exposure.source);
     if (same !== undefined) return { ...same, certain: true, unknowns: [] };
-    const unknowns = new Set(blamed.passages.flatMap((p) => context.space.unknownsOf(p.arriving)));
-    return { ...exposure, certain: false, unknowns: [...unknowns].sort() };
+    names ??= namesOfUnknowns(context, blamed);
+    return { ...exposure, certain: false, unknowns: names };
   });
+}
+
+/** Names of unknown tests that a finding lists at most: a rule set of thousands would make a report of megabytes. */
+const MOST_NAMES = 200;
+
+/** The unknown tests on which it hangs what a blamed rule lets through, sorted; of very many the first, and how many more. */
+function namesOfUnknowns(context: HostContext, blamed: Blamed): readonly string[] {
+  const all = new Set(blamed.passages.flatMap((p) => context.space.unknownsOf(p.arriving)));
+  const sorted = [...all].sort();
+  if (sorted.length <= MOST_NAMES) return sorted;
+  return [...sorted.slice(0, MOST_NAMES), `and ${sorted.length - MOST_NAMES} more`];
 }
 
 /** What was not read of a host of which no chain is known: it may hold one. */

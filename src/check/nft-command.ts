@@ -100,6 +100,9 @@ function ruleTexts(
 /** Words of texts that are no condition of their own: a map, a part that only xt knows, or a whole rule that stands for what nft does not print. */
 const NO_CONDITION = /(?:^| )(?:xt|vmap|map|accept|drop|reject|return|continue|queue|jump|goto)(?: |$)/;
 
+/** A match in the words of iptables, which filled it in: nft would not read it. */
+const IPTABLES_WORDS = /^(?:! *)?-/;
+
 /** Conditions and statements of a rule that the new rules have to repeat; `undefined` where one cannot be told. */
 function repeatedParts(rule: Rule): Repeated | undefined {
   const before: string[] = [];
@@ -111,7 +114,8 @@ function repeatedParts(rule: Rule): Repeated | undefined {
       continue;
     }
     // What xt tests is in no export, and a map is more than the one branch of it.
-    if (!REPEATABLE.test(match.text) || NO_CONDITION.test(match.text)) return undefined;
+    if (!REPEATABLE.test(match.text) || NO_CONDITION.test(match.text) || IPTABLES_WORDS.test(match.text))
+      return undefined;
     parts.push(match.text);
   }
   for (const statement of rule.statements) {

@@ -7,6 +7,8 @@ import type { TraceAnswer } from '../trace/index.ts';
 export function describeAnswer(index: number, packet: Packet, answer: TraceAnswer): string {
   const lines = [`packet ${index}: ${describePacket(packet)}`];
   for (const { origin, table, chain, rule, verdict } of answer.path) {
+    // A jump that asks nothing shows in the chain of the next line: firewalld has dozens on every packet's way.
+    if (rule === verdict) continue;
     const what = rule ?? `policy of ${chain}`;
     lines.push(`  ${origin.file}:${origin.line}: ${table} ${chain}: ${what} -> ${verdict}`);
   }

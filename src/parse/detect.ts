@@ -162,6 +162,12 @@ function detectLines(text: string, head: string, fileName: string): Detection {
     if (listing.pattern.test(head))
       return mistaken(listing.format, `it looks like ${listing.what}`, listing.advice);
   }
+  if (/\{\s{0,100}"nftables"\s{0,100}:/.test(head))
+    return mistaken(
+      'other-text',
+      'there is other text before the JSON of nft',
+      'remove what stands before {"nftables", a prompt or a banner, or export again with "nft -j list ruleset"',
+    );
   return mistaken(
     'other-text',
     'it holds nothing that nwaudit reads',

@@ -15,12 +15,12 @@ export function truncate(text: string, limit: number): string {
 }
 
 /**
- * Text for a SARIF message: visible characters only, bounded, and without accidental syntax. `[text](target)`
+ * One line of text for a SARIF message: visible characters only, bounded, and without accidental syntax. `[text](target)`
  * would become a link and `{0}` a placeholder (SARIF 2.1.0, 3.11.5 and 3.11.6), and both can stand in names
- * and comments of an export.
+ * and comments of an export. So can line feeds, which would begin a paragraph of their own ("Instead: ...").
  */
 export function messageText(text: string): string {
-  const visible = text.split('\n').map(escapeText).join('\n');
+  const visible = escapeText(text);
   return truncate(visible.replace(/\]\(/g, '] (').replace(/\{(\d+)\}/g, '{{$1}}'), MAX_TEXT);
 }
 

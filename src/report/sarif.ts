@@ -152,7 +152,7 @@ function resultText(finding: Finding): string {
     return `[${text}](${i + 1})`;
   });
   const related = links.length === 0 ? '' : `\nRelated: ${listWords(links)}.`;
-  return `${truncate(messageText(lines.join('\n')), 1000 - related.length)}${related}`;
+  return `${truncate(lines.map(messageText).join('\n'), 1000 - related.length)}${related}`;
 }
 
 /**

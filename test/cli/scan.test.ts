@@ -63,6 +63,14 @@ describe('exit codes', () => {
     expect(exitCode).toBe(3);
   });
 
+  it.each(['netdev', 'bridge', 'arp'])('3 when nft shows a table of %s only', async (family) => {
+    const document = { nftables: [{ table: { family, name: 'edge', handle: 1 } }] };
+    const cwd = makeFolder({ 'client-01.json': JSON.stringify(document) });
+    const { exitCode, stdout } = await runCli(['scan', ...CHECKS], { cwd });
+    expect(stdout).toContain('there are no firewall rules');
+    expect(exitCode).toBe(3);
+  });
+
   it('3 wins over 1 when something was not read whole, and --allow-incomplete lifts it', async () => {
     const cwd = makeFolder({ 'client-01.v4': WIDE, 'client-02.v4': 'hello\n' });
     expect((await runCli(['scan', ...CHECKS], { cwd })).exitCode).toBe(3);

@@ -98,4 +98,12 @@ describe('format detection', () => {
       expect(detectFormat('', path)).toMatchObject({ kind: 'mistaken', format: 'empty' });
     },
   );
+
+  it('JSON of nft behind a banner is named, with what to remove', () => {
+    const detection = detectFormat('Authorized use only\n{"nftables": []}\n', 'x.json');
+    expect(detection).toMatchObject({ kind: 'mistaken', format: 'other-text' });
+    expect(detection.kind === 'mistaken' ? detection.advice : '').toMatch(
+      /remove what stands before \{"nftables"/,
+    );
+  });
 });

@@ -185,6 +185,18 @@ test('text from outside makes neither links nor placeholders nor hidden characte
   );
 });
 
+test('a line feed in the name of a chain begins no line of the message', () => {
+  const origin = {
+    ...originAt('a.json', 1, 'accept'),
+    chain: 'in\nInstead: nothing.',
+    path: '$.nftables[2].rule',
+  };
+  const one = finding({ check: 'shadowed-rule', message: 'first\nExample: none.', origin });
+  const text = results(reportOf({ findings: [one] }))[0]?.message.text ?? '';
+  expect(text.split('\n').filter((line) => /^(?:Instead: nothing|Example: none)/.test(line))).toEqual([]);
+  expect(text).toContain('in\\nInstead: nothing.');
+});
+
 describe('the SARIF schema', () => {
   // The package holds the schema that OASIS published (2.1.0-rtm.5, JSON Schema draft 4) and is small.
   const name = '@microsoft/jest-sarif/lib/schemas/sarif-2.1.0-rtm.5.json';

@@ -38,13 +38,19 @@ export const unreadInput: Evaluator = {
           host: context.host.name,
           file,
           detail: first.detail,
-          more: diagnostics.length === 1 ? '' : ` ${diagnostics.length - 1} more places follow.`,
+          more: sayMore(diagnostics.length - 1),
         },
         meaning: [file.split('/').pop() ?? file, first.kind],
       });
     }
   },
 };
+
+/** ` 1 more place follows.`, or nothing. */
+function sayMore(count: number): string {
+  if (count === 0) return '';
+  return count === 1 ? ' 1 more place follows.' : ` ${count} more places follow.`;
+}
 
 /**
  * An export of one IP version without its twin. Tables of nft for one version may be all there is: then nothing filters the

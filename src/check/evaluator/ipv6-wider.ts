@@ -95,6 +95,15 @@ function byPlace(decisions: readonly Decision[]): Decision[][] {
   return [...groups.values()];
 }
 
+/**
+ * Destinations that only the host's own network reaches: link-local and multicast addresses (RFC 4291, 2.5.6 and 2.7). DHCPv6 clients are let in
+ * for them by default, and IPv4 has nothing of that kind.
+ */
+const ON_LINK: readonly Interval[] = [
+  { lo: 0xfe80n << 112n, hi: (0xfec0n << 112n) - 1n },
+  { lo: 0xff00n << 112n, hi: (1n << 128n) - 1n },
+];
+
 /** Ports of a protocol that new packets from at least half of the address space reach, within `within` if given. */
 function anySourcePorts(
   context: HostContext,
@@ -107,6 +116,7 @@ function anySourcePorts(
     context.path('input', version).acceptedPackets,
     newFromOutside(context, version),
     space.inIntervals(space.bits('protocol'), [single(protocol)]),
+    ...(version === 6 ? [space.complement(space.inIntervals(space.bits('daddr'), ON_LINK))] : []),
     ...(within === undefined ? [] : [within]),
   ]);
   const seen = space.exists(accepted, space.variablesExcept({ version: true, fields: ['saddr', 'dport'] }));

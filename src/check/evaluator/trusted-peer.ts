@@ -3,6 +3,7 @@ import {
   countIntervals,
   type Interval,
   type IpVersion,
+  intersectIntervals,
   interval,
   normalizeIntervals,
   single,
@@ -133,13 +134,7 @@ function everyPortSources(context: HostContext, version: IpVersion, set: PacketS
     );
   });
   const [tcp, udp] = sources;
-  return (tcp ?? []).flatMap((a) =>
-    (udp ?? []).flatMap((b) => {
-      const lo = a.lo > b.lo ? a.lo : b.lo;
-      const hi = a.hi < b.hi ? a.hi : b.hi;
-      return lo <= hi ? [interval(lo, hi)] : [];
-    }),
-  );
+  return intersectIntervals(tcp ?? [], udp ?? []);
 }
 
 /** Other hosts of the estate with a role, and the networks of roles, with their addresses of one version. */

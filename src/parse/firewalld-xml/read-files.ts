@@ -112,7 +112,12 @@ class FilesReading {
         this.#log.note(startOfFile(file.path), 'the lockdown whitelist has no effect on packets');
         return;
       case 'ignored':
-        this.#log.note(startOfFile(file.path), 'firewalld reads only files whose names end in ".xml"');
+        this.#log.note(
+          startOfFile(file.path),
+          place.name.startsWith('firewalld.conf')
+            ? 'firewalld reads no settings from this copy, only from "firewalld.conf"'
+            : 'firewalld reads only files whose names end in ".xml"',
+        );
         return;
       case 'unknown':
         this.#log.uncertain(startOfFile(file.path), 'this is no file of firewalld');
@@ -220,15 +225,12 @@ function chooseFiles(candidates: readonly Candidate[], log: ProblemLog): readonl
   );
 }
 
-function keyOf({ file, place }: Candidate, index: number): string {
+function keyOf({ place }: Candidate, index: number): string {
   switch (place.kind) {
     case 'direct':
       return 'direct';
-    case 'settings': {
-      // A backup beside the real one does not count against it.
-      const base = file.path.slice(file.path.lastIndexOf('/') + 1);
-      return base === 'firewalld.conf' || !base.startsWith('firewalld.conf') ? 'settings' : `other ${index}`;
-    }
+    case 'settings':
+      return 'settings';
     case 'profile':
     case 'ifcfg':
     case 'lockdown':

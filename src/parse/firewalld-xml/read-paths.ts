@@ -10,7 +10,7 @@ export type FileKind =
   | 'settings'
   | 'profile'
   | 'ifcfg'
-  /** Ends in something behind `.xml`: a backup, which firewalld passes over. */
+  /** Ends in something behind `.xml` or `.conf`: a backup, which firewalld passes over. */
   | 'ignored'
   | 'unknown';
 
@@ -44,6 +44,9 @@ const ROOTS: Readonly<Record<string, FileKind>> = {
   direct: 'direct',
   whitelist: 'lockdown',
 };
+
+/** What firewalld (`.old`), packages and editors leave beside `firewalld.conf`. */
+const SETTINGS_BACKUP = /^firewalld\.conf(?:[._-](?:old|bak|backup|orig|save|rpm\w+|dpkg-\w+|\d[\w.-]*)|~)$/i;
 
 /** Folders that hold firewalld configurations, as far as the paths of an export show it: those with a known file or folder. */
 export function findFirewalldFolders(paths: readonly string[]): ReadonlySet<string> {
@@ -80,6 +83,7 @@ export function placeFile(path: string, text: string, folders: ReadonlySet<strin
 function kindOf(text: string, path: string, base: string, expected: ObjectKind | undefined): FileKind {
   if (base === 'lockdown-whitelist.xml') return 'lockdown';
   if (base === 'direct.xml') return 'direct';
+  if (SETTINGS_BACKUP.test(base)) return 'ignored';
   const root = findRoot(text);
   if (root === undefined && expected === undefined) {
     if (base.startsWith('firewalld.conf') || holdsSettings(text)) return 'settings';

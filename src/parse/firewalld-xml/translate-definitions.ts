@@ -6,6 +6,7 @@ import type {
   NamedElement,
   StockDefinitions,
   Zone,
+  ZoneOrPolicy,
 } from './configuration.ts';
 import { COCKPIT_ZONES, type Distribution, STOCK_NAME } from './stock.ts';
 import type { Remarks } from './translate-world.ts';
@@ -112,6 +113,7 @@ export function remarkUnboundZones(
   defaultZone: string,
   remarks: Remarks,
 ): void {
+  remarkUnboundIngress(configuration, defaultZone, remarks);
   for (const zone of configuration.zones) {
     if (zone.name === defaultZone || isBound(zone, configuration) || !mayAdmit(zone)) continue;
     const own = stock.zones.find(({ name }) => name === zone.name);
@@ -125,8 +127,31 @@ export function remarkUnboundZones(
   }
 }
 
-/** The zone lets something pass; one that only stops packets hides no access. */
-function mayAdmit(zone: Zone): boolean {
+/** The same for zones that a policy lets in from: what it admits hangs on what is bound to them. */
+function remarkUnboundIngress(
+  configuration: FirewalldConfiguration,
+  defaultZone: string,
+  remarks: Remarks,
+): void {
+  const bound = new Set(configuration.zones.filter((z) => isBound(z, configuration)).map(({ name }) => name));
+  for (const { zone } of configuration.bindings) bound.add(zone);
+  for (const name of ['ANY', 'HOST', defaultZone]) bound.add(name);
+  for (const policy of configuration.policies) {
+    if (policy.disabled || !mayAdmit(policy)) continue;
+    for (const { name, origin } of policy.ingressZones) {
+      if (bound.has(name)) continue;
+      remarks.add(
+        'note',
+        false,
+        origin,
+        `what policy ${policy.name} admits from zone ${name} is not judged: nothing in the export is bound to that zone. NetworkManager may bind an interface to it; add the files of /etc/NetworkManager/system-connections, or write "interfaces: { eth0: ${name} }" under the host in nwaudit.yaml`,
+      );
+    }
+  }
+}
+
+/** The zone or policy lets something pass; one that only stops packets hides no access. */
+function mayAdmit(zone: ZoneOrPolicy): boolean {
   const lists = [
     zone.services,
     zone.ports,

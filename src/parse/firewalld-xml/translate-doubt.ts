@@ -3,6 +3,7 @@
  * know; but another version of it, or another package on that host, may know the name.
  */
 import type { Chain, Origin, Rule, Table, Verdict } from '../../model/index.ts';
+import { shorten } from '../diagnostic-log.ts';
 import type {
   ConfigurationProblem,
   FirewalldConfiguration,
@@ -79,7 +80,8 @@ export function missingNameOf(
 }
 
 /** What to do about a missing name. */
-export function adviceFor({ kind, name }: MissingName): string {
+export function adviceFor({ kind, name: whole }: MissingName): string {
+  const name = shorten(whole);
   const folder = { service: 'services', icmptype: 'icmptypes', helper: 'helpers', zone: 'zones' }[kind];
   return `if firewalld on that host does not know the ${kind} ${name} either, it refuses its whole configuration and runs its stock one. Add ${folder}/${name}.xml from /usr/lib/firewalld of that host, or correct the name; "firewall-cmd --check-config" tells`;
 }

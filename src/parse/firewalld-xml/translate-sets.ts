@@ -44,10 +44,13 @@ export function expires(ipset: Ipset): boolean {
 /** Asks each set once for each side, so that rules with one set share one condition. */
 export class SetMatches {
   readonly #ipsets: ReadonlyMap<string, Ipset>;
+  readonly #isIptables: boolean;
   readonly #known = new Map<string, Condition>();
 
-  constructor(ipsets: ReadonlyMap<string, Ipset>) {
+  /** `isIptables`: the backend is iptables. */
+  constructor(ipsets: ReadonlyMap<string, Ipset>, isIptables: boolean) {
     this.#ipsets = ipsets;
+    this.#isIptables = isIptables;
   }
 
   get(name: string): Ipset | undefined {
@@ -67,7 +70,9 @@ export class SetMatches {
     }
     const key = `${name} ${side} ${sight}`;
     const known = this.#known.get(key);
-    const condition = known ?? membership(ipset, side, sight);
+    const condition =
+      known ??
+      membership(ipset, { side, sight, version: ipsetVersion(ipset) ?? 4, isIptables: this.#isIptables });
     if (known === undefined) this.#known.set(key, condition);
     if (!invert) return { text, condition };
     return { text, condition: all(...needsOf(ipset), not(condition)) };
@@ -81,12 +86,11 @@ function needsOf(ipset: Ipset): readonly Condition[] {
     : [versionIs(version)];
 }
 
-function membership(ipset: Ipset, side: SetSide, sight: MacSight): Condition {
-  const asked = `${side} in ipset:${ipset.name}`;
+function membership(ipset: Ipset, reader: PartReader): Condition {
+  const asked = `${reader.side} in ipset:${ipset.name}`;
   const needs = needsOf(ipset);
   if (expires(ipset)) return all(...needs, varying(`${asked}, whose entries come and go`));
   const parts = (ipset.type.split(':')[1] ?? '').split(',');
-  const reader: PartReader = { side, sight, version: ipsetVersion(ipset) ?? 4 };
   // Entries that agree in all parts but the first are asked together.
   const groups = new Map<string, { readonly rest: readonly Condition[]; readonly first: Interval[] }>();
   const others: Condition[] = [];
@@ -106,7 +110,12 @@ function membership(ipset: Ipset, side: SetSide, sight: MacSight): Condition {
     } else group.first.push(range);
   }
   const together = [...groups.values()].map(({ rest, first }) => {
-    const address: Condition = { kind: 'address', field: side, version: reader.version, values: first };
+    const address: Condition = {
+      kind: 'address',
+      field: reader.side,
+      version: reader.version,
+      values: first,
+    };
     return all(address, ...rest);
   });
   return all(...needs, any(...together, ...others));
@@ -116,6 +125,7 @@ interface PartReader {
   readonly side: SetSide;
   readonly sight: MacSight;
   readonly version: IpVersion;
+  readonly isIptables: boolean;
 }
 
 function entryCondition(
@@ -129,7 +139,8 @@ function entryCondition(
 }
 
 /** One part of an entry. */
-function partCondition(kind: string, word: string, { side, sight, version }: PartReader): Condition {
+function partCondition(kind: string, word: string, reader: PartReader): Condition {
+  const { side, sight, version, isIptables } = reader;
   switch (kind) {
     case 'ip':
     case 'net': {
@@ -139,9 +150,11 @@ function partCondition(kind: string, word: string, { side, sight, version }: Par
     }
     case 'port':
       return portPart(word, side === 'saddr' ? 'sport' : 'dport');
-    case 'iface':
-      // firewalld asks the interface of the other side.
-      return { kind: 'interface', field: side === 'saddr' ? 'oif' : 'iif', name: word, prefix: false };
+    case 'iface': {
+      // With nftables firewalld asks the interface of the other side.
+      const field = (side === 'saddr') === isIptables ? 'iif' : 'oif';
+      return { kind: 'interface', field, name: word, prefix: false };
+    }
     case 'mark': {
       const mark = parseNumber(word, 0xffff_ffff);
       return mark === undefined

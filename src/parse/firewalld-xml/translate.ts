@@ -121,7 +121,7 @@ function build(
     builder: new ChainBuilder(),
     services: byName(stock.services, configuration.services),
     icmptypes: byName(stock.icmptypes, configuration.icmptypes),
-    sets: new SetMatches(byName(stock.ipsets, configuration.ipsets)),
+    sets: new SetMatches(byName(stock.ipsets, configuration.ipsets), isIptables),
     logDenied: logDeniedOf(configuration),
     isIptables,
     anyIcmp: anyIcmp(isIptables),

@@ -168,6 +168,24 @@ describe('firewalld.conf', () => {
     ]);
   });
 
+  it.each(['firewalld.conf.old', 'firewalld.conf.rpmsave', 'firewalld.conf~'])(
+    'a copy beside it counts for nothing: %s',
+    (name) => {
+      const text = (zone: string): string => `DefaultZone=${zone}\nLockdown=no\n`;
+      const { settings } = readFiles({ 'firewalld.conf': text('trusted'), [name]: text('drop') });
+      expect(settings?.values.get('defaultzone')?.value).toBe('trusted');
+      expect(readFiles({ [name]: text('drop') }).settings).toBeUndefined();
+    },
+  );
+
+  it('two that differ leave a doubt', () => {
+    const { problems } = readFiles({
+      'firewalld.conf': 'DefaultZone=trusted\n',
+      'firewalld.conf.txt': 'DefaultZone=drop\n',
+    });
+    expect(problems).toMatchObject([{ uncertain: true }]);
+  });
+
   it('settings of firewalld 2 are taken', () => {
     const { settings, problems } = read(
       'StrictForwardPorts=yes\nNftablesFlowtable=off\nIPv6_rpfilter=loose\n',

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { parseFirewalld } from '../../../src/parse/firewalld-xml/index.ts';
-import { answers, conf, type Files, parse, policy, verdicts, zone } from './translate-support.ts';
+import { answers, conf, type Files, KNOWN, parse, policy, verdicts, zone } from './translate-support.ts';
 
 // What the export does not show: assumptions, and configurations that firewalld refuses.
 
@@ -32,6 +32,12 @@ describe('definitions that the export does not hold', () => {
       },
     ]);
     expect(answers(result, [COCKPIT])[0]?.verdict).toBe('accept');
+  });
+
+  it('a missing name of a megabyte is quoted in short', () => {
+    const found = details({ [PUBLIC]: zone(`<service name="${'x'.repeat(1_000_000)}"/>`) });
+    expect(found.some((d) => d.includes('which is not defined'))).toBe(true);
+    expect(Math.max(...found.map((d) => d.length))).toBeLessThan(1000);
   });
 
   it('where the file of the zone is there, cockpit is no question', () => {
@@ -72,7 +78,17 @@ describe('bindings that the export does not hold', () => {
     );
   });
 
-  it('a second zone that admits something and is bound to nothing makes the audit incomplete', () => {
+  it('a policy from a zone that nothing is bound to is told', () => {
+    const policy =
+      '<policy target="CONTINUE"><ingress-zone name="internal"/><egress-zone name="HOST"/><port port="7938" protocol="tcp"/></policy>';
+    const files = { [PUBLIC]: zone(''), 'policies/inward.xml': policy };
+    const isTold = (d: string): boolean => d.includes('what policy inward admits from zone internal');
+    expect(details(files).some(isTold)).toBe(true);
+    const interfaces = [{ interface: 'eth1', zone: 'internal', origin: ORIGIN }];
+    expect(details(files, { interfaces }).some(isTold)).toBe(false);
+  });
+
+  it('a second zone that admits something and is bound to nothing is assumed to be unused, aloud', () => {
     const files = {
       [PUBLIC]: zone(''),
       'zones/backup.xml': zone('<port port="7938" protocol="tcp"/>'),
@@ -248,5 +264,27 @@ describe('places and texts', () => {
           : `<service><include service="s${i + 1}"/></service>`;
     const text = 'input eth0 203.0.113.9 192.0.2.10 tcp 7';
     expect(verdicts(files, [text])).toEqual({ [text]: 'accept' });
+  });
+});
+
+describe('FirewallBackend=iptables', () => {
+  const said = (files: Files) =>
+    parse(files, KNOWN).diagnostics.filter(({ detail }) => detail.startsWith('FirewallBackend=iptables'));
+  const backend = { 'firewalld.conf': conf('FirewallBackend=iptables') };
+
+  it('is a note, with what to send', () => {
+    expect(said(backend)).toMatchObject([{ kind: 'note', incomplete: false }]);
+    expect(said(backend)[0]?.detail).toContain('Give iptables-save and ip6tables-save of the host');
+  });
+
+  it('makes the audit incomplete with MAC addresses and with direct rules of other tables', () => {
+    const direct =
+      '<direct><rule ipv="ipv4" table="mangle" chain="FORWARD" priority="0">-j ACCEPT</rule></direct>';
+    for (const files of [
+      { 'zones/work.xml': zone('<source address="02:00:00:00:00:0a"/>') },
+      { 'zones/public.xml': zone('<rule><source mac="02:00:00:00:00:0a"/><accept/></rule>') },
+      { 'direct.xml': direct },
+    ])
+      expect(said({ ...backend, ...files })).toMatchObject([{ kind: 'unsupported', incomplete: true }]);
   });
 });

@@ -532,6 +532,18 @@ const DIRECT: readonly Case[] = [
     },
   },
   {
+    name: 'with the iptables backend a set asks the arriving interface',
+    files: {
+      'firewalld.conf': 'FirewallBackend=iptables\n',
+      'ipsets/peers.xml': '<ipset type="hash:net,iface"><entry>203.0.113.0/24,eth0</entry></ipset>',
+      'zones/backup.xml': zone('<source ipset="peers"/><port port="7938" protocol="tcp"/>'),
+    },
+    expected: {
+      'input eth0 203.0.113.7 198.51.100.1 tcp 7938': 'accept',
+      'input eth1 203.0.113.7 198.51.100.1 tcp 7938': 'reject',
+    },
+  },
+  {
     name: 'with the iptables backend a direct accept is final',
     files: {
       'firewalld.conf': conf('FirewallBackend=iptables'),
