@@ -131,7 +131,11 @@ function auditHost(
   options: ScanOptions,
 ): void {
   const configuration = estate.inventory?.file;
-  const facts = { interfaces: host.interfaces, ...(configuration === undefined ? {} : { configuration }) };
+  const facts = {
+    interfaces: host.interfaces,
+    ...(host.distribution === undefined ? {} : { distribution: host.distribution }),
+    ...(configuration === undefined ? {} : { configuration }),
+  };
   const read = withNothingSaid(host, readHostExports(files, facts));
   for (const e of read.exports) run.inputs.push(toReportInput(e, host));
   for (const d of read.diagnostics) run.diagnostics.push(d);

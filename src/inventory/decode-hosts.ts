@@ -131,6 +131,15 @@ function hostHandlers(
     ['exports', (node, path) => (host.exports = decodeExports(context, node, path))],
     ['interfaces', (node, path) => (host.interfaces = decodeInterfaces(context, node, path))],
     [
+      'distribution',
+      (node, path) => {
+        const text = context.textOf(node, path, DISTRIBUTION_TEXT);
+        if (text === 'rhel' || text === 'upstream') host.distribution = text;
+        else if (text !== undefined)
+          context.report(node.span, path, `expected ${DISTRIBUTION_TEXT}, found ${quote(text)}`);
+      },
+    ],
+    [
       'datazone',
       (node, path) => {
         const datazone = context.textOf(node, path, 'the name of a datazone');
@@ -140,6 +149,8 @@ function hostHandlers(
     ['storage_nodes', (node, path) => (host.storageNodes = decodeReferences(context, node, path))],
   ]);
 }
+
+const DISTRIBUTION_TEXT = 'rhel (Red Hat and its relatives) or upstream (Debian, SUSE, Fedora and others)';
 
 function decodeRoles(
   context: DecodeContext,

@@ -80,11 +80,16 @@ export interface InventoryHost {
   readonly exports: readonly ExportPattern[];
   /** Interface name to firewalld zone. */
   readonly interfaces: ReadonlyMap<string, string>;
+  /** Whose package of firewalld it has. */
+  readonly distribution?: FirewalldDistribution;
   readonly datazone?: string;
   /** Storage nodes this client uses, as host names or patterns; absent: all of its datazone. */
   readonly storageNodes?: readonly HostReference[];
   readonly origin: ConfigOrigin;
 }
+
+/** Whose firewalld a host has: Red Hat's and its relatives' differs in the stock zone `public`, which admits cockpit. */
+export type FirewalldDistribution = 'rhel' | 'upstream';
 
 /** A pattern of `exports:` with its place. */
 export interface ExportPattern {
@@ -175,6 +180,8 @@ export interface ResolvedHost {
   readonly storageNodes?: readonly string[];
   /** Interface name to firewalld zone. */
   readonly interfaces: ReadonlyMap<string, string>;
+  /** Whose package of firewalld it has; absent: told from its files where they show it. */
+  readonly distribution?: FirewalldDistribution;
   /** Whether exports of it were read; otherwise it is known from the configuration only. */
   readonly hasExport: boolean;
   /** The configuration entry closest to it (its own name before a pattern); absent without an entry. */

@@ -6,6 +6,7 @@ import {
   type ConfigOrigin,
   DEFAULT_DATAZONE,
   type DeclaredRange,
+  type FirewalldDistribution,
   type HostReference,
   type Inventory,
   type InventoryHost,
@@ -55,6 +56,7 @@ interface MergedEntry {
   readonly datazone: string | undefined;
   readonly storageNodes: readonly HostReference[] | undefined;
   readonly interfaces: ReadonlyMap<string, string>;
+  readonly distribution: FirewalldDistribution | undefined;
   readonly origin: ConfigOrigin;
 }
 
@@ -83,6 +85,7 @@ function mergeEntries(
     storageNodes: first((entry) => entry.storageNodes),
     // The closest entry is applied last, so that its zones win.
     interfaces: new Map([...entries].reverse().flatMap((entry) => [...entry.interfaces])),
+    distribution: first((entry) => entry.distribution),
     origin: closest.origin,
   };
 }
@@ -93,7 +96,7 @@ function resolvedParts(
   index: HostNameIndex,
 ): Omit<ResolvedHost, 'name' | 'roles' | 'roleSource' | 'hasExport'> {
   if (entry === undefined) return { addresses: [], datazone: DEFAULT_DATAZONE, interfaces: new Map() };
-  const { servicePorts, connectionPorts, storageNodes } = entry;
+  const { servicePorts, connectionPorts, storageNodes, distribution } = entry;
   return {
     addresses: entry.addresses,
     ...(servicePorts !== undefined && { servicePorts }),
@@ -101,6 +104,7 @@ function resolvedParts(
     datazone: entry.datazone ?? DEFAULT_DATAZONE,
     ...(storageNodes !== undefined && { storageNodes: expandReferences(storageNodes, names, index) }),
     interfaces: entry.interfaces,
+    ...(distribution !== undefined && { distribution }),
     origin: entry.origin,
   };
 }

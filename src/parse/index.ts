@@ -8,7 +8,12 @@ import {
 } from '../model/index.ts';
 import { type DecodedText, decodeText } from './decode-text.ts';
 import { type Detection, detectFormat, type MistakenFormat } from './detect.ts';
-import { type FirewalldFile, type InterfaceBinding, parseFirewalld } from './firewalld-xml/index.ts';
+import {
+  type Distribution,
+  type FirewalldFile,
+  type InterfaceBinding,
+  parseFirewalld,
+} from './firewalld-xml/index.ts';
 import { isIpsetLine, parseIpsetSave } from './ipset-save/index.ts';
 import { parseIptablesSave } from './iptables-save/index.ts';
 import { joinFirewalld, partOf } from './join-firewalld.ts';
@@ -115,6 +120,8 @@ export interface HostExports {
 export interface HostFacts {
   /** Firewalld zone of each interface, as `nwaudit.yaml` declares them. */
   readonly interfaces?: ReadonlyMap<string, string>;
+  /** Whose package of firewalld it has; absent: told from its files where they show it. */
+  readonly distribution?: Distribution;
   /** Path of `nwaudit.yaml`, for what is said about them. */
   readonly configuration?: string;
 }
@@ -141,6 +148,7 @@ export function readHostExports(files: readonly ExportFile[], facts: HostFacts =
   const zoneFiles = read.flatMap(({ firewalld }) => (firewalld === undefined ? [] : [firewalld]));
   const joined = joinFirewalld(zoneFiles, merged.ruleset, {
     interfaces: bindingsOf(facts),
+    distribution: facts.distribution,
     hasNftJson: parts.some((part) => part.isNftJson === true),
   });
   const together = [...merged.diagnostics, ...joined.diagnostics];

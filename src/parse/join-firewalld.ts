@@ -13,6 +13,7 @@ import {
 } from '../model/index.ts';
 import { quote } from './diagnostic-log.ts';
 import {
+  type Distribution,
   type FirewalldFile,
   type InterfaceBinding,
   parseFirewalld,
@@ -34,6 +35,8 @@ export interface JoinedFirewalld {
 export interface FirewalldContext {
   /** Zone of each interface as `nwaudit.yaml` declares them; `undefined` where it declares none. */
   readonly interfaces: readonly InterfaceBinding[] | undefined;
+  /** Whose package of firewalld it has; `undefined`: told from the files where they show it. */
+  readonly distribution: Distribution | undefined;
   /** Whether JSON of nft is among the other exports: it shows what firewalld loaded, or that it loaded nothing. */
   readonly hasNftJson: boolean;
 }
@@ -45,14 +48,17 @@ export interface FirewalldContext {
 export function joinFirewalld(
   files: readonly FirewalldFile[],
   others: Ruleset,
-  { interfaces, hasNftJson }: FirewalldContext,
+  { interfaces, distribution, hasNftJson }: FirewalldContext,
 ): JoinedFirewalld {
   if (files.length === 0)
     return { ruleset: others, permanent: undefined, own: EMPTY_RULESET, diagnostics: [] };
   const runs = hasNftJson || others.tables.some(isIptablesBackend);
   const running = runs ? runningBindings(others, files) : [];
   const bindings = [...(interfaces ?? []), ...running];
-  const parsed = parseFirewalld(files, interfaces === undefined && !runs ? {} : { interfaces: bindings });
+  const parsed = parseFirewalld(files, {
+    ...(interfaces === undefined && !runs ? {} : { interfaces: bindings }),
+    ...(distribution === undefined ? {} : { distribution }),
+  });
   const own = parsed.ruleset;
   if (own.tables.length === 0)
     return { ruleset: others, permanent: undefined, own, diagnostics: parsed.diagnostics };

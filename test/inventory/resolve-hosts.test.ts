@@ -117,6 +117,7 @@ describe('resolveHosts', () => {
             datazone: 'x',
             service_ports: '7937-7940',
             interfaces: { eth0: 'a', eth1: 'a' },
+            distribution: 'rhel',
           },
           '*': { roles: ['server', 'nmc'], connection_ports: '10001-30000' },
           'db-01': { datazone: 'y', interfaces: { eth1: 'b' }, storage_nodes: ['sn-*'] },
@@ -132,6 +133,7 @@ describe('resolveHosts', () => {
       servicePorts: [{ lo: 7937n, hi: 7940n }],
       connectionPorts: [{ lo: 10001n, hi: 30000n }],
       storageNodes: ['sn-1', 'sn-2'],
+      distribution: 'rhel',
       origin: { path: '$.hosts.db-01' },
     });
     expect(Object.fromEntries(host!.interfaces)).toEqual({ eth0: 'a', eth1: 'b' });

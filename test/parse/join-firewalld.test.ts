@@ -119,6 +119,18 @@ describe('firewalld files of a host', () => {
     expect(texts(facts).some((text) => text.includes('interface eth1 in zone internal'))).toBe(true);
   });
 
+  it('a stock zone that was not copied is that of the distribution that is declared', () => {
+    const conf = { 'firewalld/firewalld.conf': 'DefaultZone=public\n' };
+    const cockpit = (facts?: HostFacts) =>
+      read(conf, facts)
+        .ruleset.tables.flatMap((t) => t.chains.flatMap((c) => c.rules))
+        .filter((rule) => rule.text.startsWith('service cockpit'))
+        .map((rule) => rule.matches.some((m) => m.condition.kind === 'unknown'));
+    expect(cockpit()).toEqual([true]);
+    expect(cockpit({ distribution: 'rhel' })).toEqual([false]);
+    expect(cockpit({ distribution: 'upstream' })).toEqual([]);
+  });
+
   it('a zone file that firewalld would refuse makes the host incomplete, with its place', () => {
     const host = read({ 'zones/public.xml': '<zone>\n  <service nam="ssh"/>\n</zone>' });
     expect(isWhole(host)).toBe(false);
