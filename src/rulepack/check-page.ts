@@ -39,7 +39,7 @@ of the host is not known, only access from anywhere is reported.`,
   drift: `Compares the tables of firewalld in the JSON of nft with what the XML files of the same host would load, for new connections on
 all three ways through the host, as packet sets. With firewalld's iptables backend, or where nothing of firewalld runs, everything that runs is
 compared with everything that the files would load, on the input side. Otherwise direct rules are not compared. Interfaces that only the
-running firewall binds to a zone are taken as bound by NetworkManager, and a note names them. Both exports have to be there.`,
+running firewall binds to a zone are taken as bound by NetworkManager, and a note names them. What depends on whose stock zones the host has is not told. Both exports have to be there.`,
   'expired-declaration': `Certain: dates are compared, as ISO dates, with the date of the run. The last day named still counts.`,
   'host-not-judged': `Certain. A role is known from nwaudit.yaml or guessed from whole words of the host's name; the report says which.`,
   'ip-version-not-exported': `Certain about the exports, and silent about the host: that IPv6 is switched off there no export of rules shows.`,

@@ -127,6 +127,11 @@ describe('firewalld files of a host', () => {
         .filter((rule) => rule.text.startsWith('service cockpit'))
         .map((rule) => rule.matches.some((m) => m.condition.kind === 'unknown'));
     expect(cockpit()).toEqual([true]);
+    // By this text check/evaluator/drift.ts knows it.
+    const texts = read(conf)
+      .ruleset.tables.flatMap((t) => t.chains.flatMap((c) => c.rules))
+      .flatMap((rule) => rule.matches.map((m) => m.text));
+    expect(texts.some((text) => text.startsWith('the distribution puts the service '))).toBe(true);
     expect(cockpit({ distribution: 'rhel' })).toEqual([false]);
     expect(cockpit({ distribution: 'upstream' })).toEqual([]);
   });

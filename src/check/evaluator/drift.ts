@@ -1,6 +1,8 @@
 import type { Packet, Ruleset } from '../../model/index.ts';
 import {
   addressBits,
+  ICMP,
+  ICMPV6,
   type Interval,
   type IpVersion,
   intersectIntervals,
@@ -34,12 +36,14 @@ export const drift: Evaluator = {
     const running = runningSide(context);
     const compared = running.kind === 'firewalld' ? firewalldTables(permanent) : permanent;
     const { differences, space } = compareRulesets(compared, running.ruleset, {
-      within: (given, path) => (path === 'output' ? given.full : notFromLoopback(given)),
+      within: (given, path, version) =>
+        given.intersect(path === 'output' ? given.full : notFromLoopback(given), withOwnIcmp(given, version)),
       ...running.options,
       ...(context.nodeBudget === undefined ? {} : { nodeBudget: context.nodeBudget }),
     });
+    const told = differences.filter((d) => !hangsOnDistribution(d));
     for (const wider of WIDER) {
-      const found = differences.filter((d) => KINDS[wider] === d.kind);
+      const found = told.filter((d) => KINDS[wider] === d.kind);
       if (found.length === 0) continue;
       yield toEvidence(context, wider, found, permanent, running.kind, space);
       // Without firewalld, everything differs for one reason.
@@ -86,6 +90,23 @@ function firewalldTables(ruleset: Ruleset): Ruleset {
 
 function notFromLoopback(space: PacketSpace) {
   return space.complement(space.interfaceIn(space.interfaceBits('iif'), 'lo', false));
+}
+
+/**
+ * Whether there is a difference only if the files mean the stock zones of one distribution and not those of the other: what runs was made
+ * from one of them, and nothing shows that it changed since.
+ */
+function hangsOnDistribution({ certainty, unknowns }: RulesetDifference): boolean {
+  return certainty === 'possible' && unknowns.every((text) => text.startsWith(OF_DISTRIBUTION));
+}
+
+/** How the reader of firewalld's files begins the unknown test about what a distribution's stock zone admits. */
+const OF_DISTRIBUTION = 'the distribution puts the service ';
+
+/** No IPv4 packet carries ICMPv6, and no IPv6 packet ICMP: what the backends of firewalld make of such packets differs, and is no drift. */
+function withOwnIcmp(space: PacketSpace, version: IpVersion) {
+  const foreign = single(version === 4 ? ICMPV6 : ICMP);
+  return space.complement(space.inIntervals(space.bits('protocol'), [foreign]));
 }
 
 function toEvidence(
