@@ -304,6 +304,22 @@ export function decidingRun(
   return filter.find(stops) ?? runs.find(stops) ?? filter[0] ?? runs[0];
 }
 
+/** What the deciding chains of the input side accept, by rule or policy: the decisions of each, in all environments. */
+export function acceptedByPlace(context: HostContext, version: IpVersion): Decision[][] {
+  const run = decidingRun(context, version);
+  if (run === undefined) return [];
+  const analysis = context.path('input', version);
+  const groups = new Map<object, Decision[]>();
+  for (const decision of context.decisions(analysis)[analysis.runs.indexOf(run)] ?? []) {
+    if (decision.verdict !== 'accept') continue;
+    const key = decision.rule ?? decision.chain;
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [decision]);
+    else group.push(decision);
+  }
+  return [...groups.values()];
+}
+
 /** Whether a rule takes every packet that comes to it, as far as new connections go. */
 function isUnconditional(local: LocalDecision): boolean {
   return local.rule.matches.every(({ condition }) => tellsNothing(condition));

@@ -32,7 +32,11 @@ export function askNwaudit(
   packets: readonly TracePacket[],
   given: readonly (keyof KernelExports)[] = WITHOUT_NFT,
 ): NwauditAnswer[] {
-  const ruleset = readExports(exports, given);
+  return answersOf(readExports(exports, given), packets);
+}
+
+/** Both evaluators' answers; throws, with the packet, where they differ. */
+export function answersOf(ruleset: Ruleset, packets: readonly TracePacket[]): NwauditAnswer[] {
   const prepared = prepareRuleset(ruleset);
   const asked = packets.map(toPacket);
   return trace(ruleset, asked).map((answer, index) => {
@@ -79,6 +83,11 @@ function readExports(exports: KernelExports, given: readonly (keyof KernelExport
   const files = given
     .filter((name) => (exports[name] ?? '') !== '')
     .map((name) => ({ path: `host/${name}.txt`, bytes: new TextEncoder().encode(exports[name]) }));
+  return readWhole(files);
+}
+
+/** What the files of a host say. Throws where they are not read whole. */
+export function readWhole(files: Parameters<typeof readHostExports>[0]): Ruleset {
   const { ruleset, diagnostics } = readHostExports(files);
   // What the real tools print must be read whole: a gap here would hide behind unknown answers.
   const unread = diagnostics.filter((diagnostic) => diagnostic.incomplete);

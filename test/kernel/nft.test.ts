@@ -2,12 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
-import { evaluatePacket, prepareRuleset } from '../../src/evaluate/index.ts';
-import type { Packet } from '../../src/model/index.ts';
-import { formatAddress } from '../../src/net/index.ts';
-import { readHostExports } from '../../src/parse/index.ts';
-import { decodePacketObject, traceHost } from '../../src/trace/index.ts';
-import type { NwauditAnswer } from './ask-nwaudit.ts';
+import { answersOf, type NwauditAnswer, readWhole } from './ask-nwaudit.ts';
 import { addTally, compare, EMPTY_TALLY, tallyLine } from './compare.ts';
 import { skipsKernelTests } from './environment.ts';
 import { readFixtures } from './fixtures.ts';
@@ -91,34 +86,10 @@ function varied(aimed: readonly TracePacket[], vary: Variation): TracePacket[] {
 
 /** nwaudit's answers from the JSON alone. */
 function askAboutJson(json: string, packets: readonly TracePacket[]): NwauditAnswer[] {
-  const { ruleset, diagnostics } = readHostExports([
-    { path: 'host/ruleset.json', bytes: new TextEncoder().encode(json) },
-  ]);
-  const unread = diagnostics.filter((d) => d.incomplete);
-  if (unread.length > 0) throw new Error(`export not read whole: ${unread.map((d) => d.detail).join('; ')}`);
-  const prepared = prepareRuleset(ruleset);
-  const asked = packets.map(toPacket);
-  return traceHost(ruleset, asked).map((answer, index) => {
-    const packet = asked[index]!;
-    const { daddr, dport } = answer.delivered;
-    return {
-      verdict: answer.verdict,
-      mayReject: evaluatePacket(prepared, packet).possible.reject,
-      daddr: daddr === undefined ? undefined : formatAddress(packet.version, daddr),
-      dport,
-      path: answer.path.map(
-        (s) => `${s.family} ${s.table} ${s.chain}: ${s.rule ?? 'policy'} => ${s.verdict}`,
-      ),
-      unknown: answer.unknown,
-    };
-  });
-}
-
-function toPacket(packet: TracePacket): Packet {
-  const decoded = decodePacketObject({ ...packet, proto: protocolOf(packet) });
-  if (decoded.packet === undefined)
-    throw new Error(`trace refuses ${JSON.stringify(packet)}: ${decoded.problems.join('; ')}`);
-  return decoded.packet;
+  return answersOf(
+    readWhole([{ path: 'host/ruleset.json', bytes: new TextEncoder().encode(json) }]),
+    packets,
+  );
 }
 
 /** Rule sets about what no export decides: there, unknown answers are right. */

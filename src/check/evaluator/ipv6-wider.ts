@@ -9,10 +9,9 @@ import {
   UDP,
 } from '../../net/index.ts';
 import { isAnySource, type PacketSet } from '../../packet-set/index.ts';
-import type { Decision } from '../../semantics/index.ts';
 import { describeService, describeWitness } from '../describe.ts';
 import { chainOrigin, evidence, placeText, ruleOrigin } from '../evidence.ts';
-import { decidingRun, inputExposures, newFromOutside } from '../exposure.ts';
+import { acceptedByPlace, inputExposures, newFromOutside } from '../exposure.ts';
 import type { HostContext } from '../host-context.ts';
 import type { Evaluator } from './evaluator.ts';
 
@@ -24,8 +23,6 @@ export const ipv6Wider: Evaluator = {
   scope: 'host',
   *run(context) {
     if (context.versions.length < 2) return;
-    const run = decidingRun(context, 6);
-    if (run === undefined) return;
     const { space } = context.space;
     // Where IPv6 is open altogether, one rule more or less makes no difference.
     const open = inputExposures(context).some(
@@ -39,8 +36,7 @@ export const ipv6Wider: Evaluator = {
     );
     const open4 = new Map([TCP, UDP].map((p) => [p, anySourcePorts(context, 4, p, undefined)] as const));
     const analysis = context.path('input', 6);
-    const decisions = context.decisions(analysis)[analysis.runs.indexOf(run)] ?? [];
-    for (const group of byPlace(decisions.filter((d) => d.verdict === 'accept'))) {
+    for (const group of acceptedByPlace(context, 6)) {
       const first = group[0]!;
       if (blamed.has(first.rule ?? first.chain)) continue;
       const set = space.unionAll(group.map((d) => d.set));
@@ -82,18 +78,6 @@ export const ipv6Wider: Evaluator = {
     }
   },
 };
-
-/** Decisions grouped by rule or policy. */
-function byPlace(decisions: readonly Decision[]): Decision[][] {
-  const groups = new Map<object, Decision[]>();
-  for (const d of decisions) {
-    const key = d.rule ?? d.chain;
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, [d]);
-    else group.push(d);
-  }
-  return [...groups.values()];
-}
 
 /**
  * Destinations that only the host's own network reaches: link-local and multicast addresses (RFC 4291, 2.5.6 and 2.7). DHCPv6 clients are let in

@@ -17,8 +17,8 @@ import { knownOf } from '../counterpart.ts';
 import { describeExposure, describeWitness, listed, type Sources } from '../describe.ts';
 import { chainOrigin, type Evidence, evidence, placeText, ruleOrigin } from '../evidence.ts';
 import {
+  acceptedByPlace,
   carriedBy,
-  decidingRun,
   entitledAccess,
   inputExposures,
   judgedPorts,
@@ -85,19 +85,9 @@ export const trustedPeer: Evaluator = {
 /** Rules and policies that accept new connections from outside, each with all it accepts. */
 function acceptingPlaces(context: HostContext, version: IpVersion): Place[] {
   const { space } = context.space;
-  const run = decidingRun(context, version);
-  if (run === undefined) return [];
-  const analysis = context.path('input', version);
-  const through = space.intersect(analysis.acceptedPackets, newFromOutside(context, version));
-  const groups = new Map<object, Decision[]>();
-  for (const decision of context.decisions(analysis)[analysis.runs.indexOf(run)] ?? []) {
-    if (decision.verdict !== 'accept') continue;
-    const key = decision.rule ?? decision.chain;
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, [decision]);
-    else group.push(decision);
-  }
-  return [...groups.values()].map((group) => {
+  const { acceptedPackets } = context.path('input', version);
+  const through = space.intersect(acceptedPackets, newFromOutside(context, version));
+  return acceptedByPlace(context, version).map((group) => {
     const taken = space.unionAll(group.map((d) => d.set));
     return { version, first: group[0]!, set: space.intersect(taken, through), taken };
   });
