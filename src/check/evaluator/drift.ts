@@ -13,9 +13,9 @@ import {
 } from '../../net/index.ts';
 import type { Header, PacketSpace } from '../../packet-set/index.ts';
 import { type CompareOptions, compareRulesets, type RulesetDifference } from '../../semantics/index.ts';
+import { judgedPorts } from '../blamed.ts';
 import { describeService, describeSources, describeWitness } from '../describe.ts';
 import { type Evidence, evidence, fileOrigin, plainOrigin } from '../evidence.ts';
-import { judgedPorts } from '../exposure.ts';
 import type { HostContext } from '../host-context.ts';
 import { rangesOfVersion } from '../peers.ts';
 import { writerOf } from '../remediation.ts';

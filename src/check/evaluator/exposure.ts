@@ -3,18 +3,14 @@ import { normalizeRuleText } from '../../finding/index.ts';
 import type { Rule } from '../../model/index.ts';
 import { type Interval, type IpVersion, single, subtractIntervals, TCP, UDP } from '../../net/index.ts';
 import { describeAddresses, describePorts, type PacketSet } from '../../packet-set/index.ts';
+import { judgedPorts } from '../blamed.ts';
 import { type Advice, type ChangeContext, type KeptAccess, NO_ADVICE, NOTHING_CARRIED } from '../change.ts';
 import { elementRules, knownOf } from '../counterpart.ts';
 import { describeExposure, describeService, describeSources, describeWitness, listed } from '../describe.ts';
+import { entitledAccess } from '../entitlement.ts';
 import { chainOrigin, type Evidence, evidence, fileOrigin, placeText, ruleOrigin } from '../evidence.ts';
-import {
-  type ExposureClass,
-  entitledAccess,
-  forwardExposures,
-  type HostExposure,
-  inputExposures,
-  judgedPorts,
-} from '../exposure.ts';
+import { forwardExposures, inputExposures } from '../exposure.ts';
+import type { ExposureClass, HostExposure } from '../exposure-region.ts';
 import type { HostContext } from '../host-context.ts';
 import { readTest } from '../read-test.ts';
 import { closePolicy, deleteRule, replaceRule } from '../remediation.ts';

@@ -9,9 +9,10 @@ import {
   UDP,
 } from '../../net/index.ts';
 import { isAnySource, type PacketSet } from '../../packet-set/index.ts';
+import { acceptedByPlace, newFromOutside } from '../blamed.ts';
 import { describeService, describeWitness } from '../describe.ts';
 import { chainOrigin, evidence, placeText, ruleOrigin } from '../evidence.ts';
-import { acceptedByPlace, inputExposures, newFromOutside } from '../exposure.ts';
+import { inputExposures } from '../exposure.ts';
 import type { HostContext } from '../host-context.ts';
 import type { Evaluator } from './evaluator.ts';
 

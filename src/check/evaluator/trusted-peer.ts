@@ -12,18 +12,13 @@ import {
 } from '../../net/index.ts';
 import { describeAddresses, isAnySource, type PacketSet } from '../../packet-set/index.ts';
 import type { Decision } from '../../semantics/index.ts';
+import { acceptedByPlace, carriedBy, judgedPorts, newFromOutside } from '../blamed.ts';
 import type { Advice } from '../change.ts';
 import { knownOf } from '../counterpart.ts';
 import { describeExposure, describeWitness, listed, type Sources } from '../describe.ts';
+import { entitledAccess } from '../entitlement.ts';
 import { chainOrigin, type Evidence, evidence, placeText, ruleOrigin } from '../evidence.ts';
-import {
-  acceptedByPlace,
-  carriedBy,
-  entitledAccess,
-  inputExposures,
-  judgedPorts,
-  newFromOutside,
-} from '../exposure.ts';
+import { inputExposures } from '../exposure.ts';
 import type { HostContext } from '../host-context.ts';
 import { rangesOfVersion } from '../peers.ts';
 import { replaceRule } from '../remediation.ts';

@@ -4,7 +4,8 @@ import { TCP } from '../../net/index.ts';
 import { elementOf } from '../counterpart.ts';
 import { describeExposure, describeService, describeSources, describeWitness, listed } from '../describe.ts';
 import { type Evidence, evidence, plainOrigin, ruleOrigin } from '../evidence.ts';
-import { type ExposureClass, type HostExposure, inputExposures, type SourceKind } from '../exposure.ts';
+import { inputExposures } from '../exposure.ts';
+import type { ExposureClass, HostExposure, SourceKind } from '../exposure-region.ts';
 import type { HostContext } from '../host-context.ts';
 import type { Evaluator } from './evaluator.ts';
 

@@ -1,0 +1,101 @@
+/** Who may send what to a host: flows of the profile and exceptions of the configuration, as packet sets. */
+
+import { exceptionSources, type ResolvedHost } from '../inventory/index.ts';
+import { type Interval, type IpVersion, interval, single } from '../net/index.ts';
+import type { PacketSet } from '../packet-set/index.ts';
+import type { Flow } from '../rulepack/index.ts';
+import type { KeptAccess } from './change.ts';
+import type { HostContext } from './host-context.ts';
+import { exceptionsTo, flowPorts, flowsTo, rangesOfVersion, sendersOf } from './peers.ts';
+
+/** Every port. */
+export const ALL_PORTS: Interval = interval(0, 65535);
+
+/** Sources of a part are listed up to so many intervals; a mask with holes can make millions. */
+export const MOST_INTERVALS = 5_000;
+
+/** Packets (source, protocol, delivered port) that entitled peers may send. */
+export interface Entitlement {
+  readonly all: PacketSet;
+  readonly vendor: readonly { readonly flow: Flow; readonly set: PacketSet }[];
+}
+
+function accessSet(
+  context: HostContext,
+  version: IpVersion,
+  sources: readonly Interval[],
+  protocol: number,
+  ports: readonly Interval[],
+): PacketSet {
+  const { space } = context.space;
+  const saddr = space.bits('saddr').slice(0, version === 4 ? 32 : 128);
+  return space.intersectAll([
+    space.version(version),
+    space.inIntervals(saddr, sources),
+    space.inIntervals(space.bits('protocol'), [single(protocol)]),
+    space.inIntervals(space.bits('dport'), ports),
+  ]);
+}
+
+export function entitlement(context: HostContext, host: ResolvedHost, version: IpVersion): Entitlement {
+  const { estate, space: hostSpace } = context;
+  const { space } = hostSpace;
+  let all = space.empty;
+  const vendor: { flow: Flow; set: PacketSet }[] = [];
+  for (const flow of flowsTo(estate, host)) {
+    const sources = rangesOfVersion(
+      sendersOf(estate, flow, host).flatMap((p) => p.ranges),
+      version,
+    );
+    const set = accessSet(context, version, sources, flow.protocol, flowPorts(estate, flow, host));
+    if (flow.need === 'vendor') vendor.push({ flow, set });
+    else all = space.union(all, set);
+  }
+  for (const exception of exceptionsTo(estate, host)) {
+    if (estate.inventory === undefined) break;
+    const sources = rangesOfVersion(exceptionSources(exception, estate.hosts, estate.inventory), version);
+    for (const { protocol, ports } of exception.ports) {
+      all = space.union(
+        all,
+        accessSet(context, version, sources, protocol, ports.length === 0 ? [ALL_PORTS] : ports),
+      );
+    }
+  }
+  return { all, vendor };
+}
+
+/** What of some access is by right: what flows and exceptions ask for. `given`: source, protocol and delivered port. */
+export function entitledAccess(
+  context: HostContext,
+  host: ResolvedHost,
+  given: readonly { readonly version: IpVersion; readonly set: PacketSet }[],
+  withVendor = false,
+): KeptAccess[] {
+  const { space } = context.space;
+  const { estate } = context;
+  const kept: KeptAccess[] = [];
+  const keep = (version: IpVersion, range: Interval, protocol: number, wanted: readonly Interval[]) => {
+    const asked = accessSet(context, version, [range], protocol, wanted);
+    const both = space.unionAll(
+      given.filter((p) => p.version === version).map(({ set }) => space.intersect(set, asked)),
+    );
+    const ports = space.values(both, 'dport', version);
+    if (ports.length === 0) return;
+    for (const saddr of space.valuesUpTo(both, 'saddr', version, MOST_INTERVALS).intervals)
+      kept.push({ version, saddr, protocol, ports });
+  };
+  for (const flow of flowsTo(estate, host)) {
+    if (flow.need === 'vendor' && !withVendor) continue;
+    const wanted = flowPorts(estate, flow, host);
+    for (const { version, range } of sendersOf(estate, flow, host).flatMap((p) => p.ranges)) {
+      keep(version, range, flow.protocol, wanted);
+    }
+  }
+  for (const exception of exceptionsTo(estate, host)) {
+    if (estate.inventory === undefined) break;
+    for (const { version, range } of exceptionSources(exception, estate.hosts, estate.inventory))
+      for (const { protocol, ports } of exception.ports)
+        keep(version, range, protocol, ports.length === 0 ? [ALL_PORTS] : ports);
+  }
+  return kept;
+}
