@@ -23,9 +23,9 @@ import {
   summarize,
 } from './finding/index.ts';
 import { assignFilesToHosts, type Inventory, type ResolvedHost, resolveHosts } from './inventory/index.ts';
-import { EMPTY_RULESET, type ParseDiagnostic, type Ruleset } from './model/index.ts';
+import { EMPTY_RULESET, type ParseDiagnostic, type PortRanges, type Ruleset } from './model/index.ts';
 import { PacketSetBudgetError } from './packet-set/index.ts';
-import { type HostExports, type ReadExport, readHostExports } from './parse/index.ts';
+import { type HostExports, type ReadExport, readHostExports, readPortRanges } from './parse/index.ts';
 import { type CheckDefinition, highestSeverityOf, type Profile } from './rulepack/index.ts';
 
 /** One file as the caller read it. */
@@ -75,8 +75,10 @@ export function scan(inputs: readonly ScanInput[], options: ScanOptions): Report
     },
   );
   const filesOf = groupByHost(inputs, assignment.hosts);
-  const hosts = resolveHosts([...filesOf.keys()], inventory);
-  const estate = createEstate({ profile, inventory, hosts, today });
+  const resolved = resolveHosts([...filesOf.keys()], inventory);
+  const reportedPorts = portsByHost(filesOf, resolved);
+  const hosts = resolved.map((host) => withReportedPorts(host, reportedPorts.get(host.name)));
+  const estate = createEstate({ profile, inventory, hosts, reportedPorts, today });
   const run: RunState = { findings: [], inputs: [], hosts: [], diagnostics: [], hints: new Set() };
   const byName = new Map(hosts.map((h) => [h.name, h]));
   let done = 0;
@@ -121,6 +123,36 @@ function hostNamed(hosts: readonly ResolvedHost[], name: string): ResolvedHost |
     hosts.find((h) => h.name.toLowerCase() === name.toLowerCase()) ??
     hosts.find((h) => h.name.toLowerCase().split('.')[0] === short)
   );
+}
+
+/** What `nsrports` among the exports says, by host. */
+function portsByHost(
+  filesOf: ReadonlyMap<string, readonly ScanInput[]>,
+  hosts: readonly ResolvedHost[],
+): Map<string, PortRanges> {
+  const out = new Map<string, PortRanges>();
+  for (const [name, files] of filesOf) {
+    const ranges = readPortRanges(files);
+    const host = hosts.find((h) => h.name === name) ?? hostNamed(hosts, name);
+    if (host !== undefined && (ranges.service ?? ranges.connection) !== undefined) out.set(host.name, ranges);
+  }
+  return out;
+}
+
+/** The host with the ports that it reports itself: what it listens on counts, whatever was written down about it. */
+function withReportedPorts(host: ResolvedHost, reported: PortRanges | undefined): ResolvedHost {
+  if (reported === undefined) return host;
+  const { service, connection } = reported;
+  const { servicePorts, connectionPorts, ...rest } = host;
+  const declared = service === undefined ? undefined : servicePorts;
+  const services = service?.ranges ?? servicePorts;
+  const connections = connection?.ranges ?? connectionPorts;
+  return {
+    ...rest,
+    ...(services !== undefined && { servicePorts: services }),
+    ...(connections !== undefined && connections.length > 0 && { connectionPorts: connections }),
+    ...(declared !== undefined && { declaredServicePorts: declared }),
+  };
 }
 
 function auditHost(

@@ -142,7 +142,4 @@ test('copies of /etc/firewalld, which the README tells to export, are read', () 
 test('what the README says nwaudit does not do yet, it does not do', () => {
   const section = readme.slice(readme.indexOf('## What it does not do yet'));
   expect(section).toContain('versions other than 1.3.3');
-  expect(section).toContain('Compare the output of `nsrports` with the firewall');
-  const ports = readFiles({ ports: 'Service ports: 7937-7954\nConnection ports: 10001-30000\n' });
-  expect(ports).toMatchObject([{ format: 'nsrports', ruleset: { tables: [] } }]);
 });

@@ -1,5 +1,6 @@
 import type { AccessException, AddressRange, Inventory, ResolvedHost } from '../inventory/index.ts';
 import { exceptionAppliesTo } from '../inventory/index.ts';
+import type { PortRanges } from '../model/index.ts';
 import {
   complementIntervals,
   type Interval,
@@ -16,6 +17,8 @@ export interface Estate {
   readonly inventory: Inventory | undefined;
   readonly hosts: readonly ResolvedHost[];
   readonly hostsByRole: ReadonlyMap<string, readonly ResolvedHost[]>;
+  /** What `nsrports` of each host printed, by host name; hosts without it are absent. */
+  readonly reportedPorts?: ReadonlyMap<string, PortRanges>;
   /** ISO date of the audit; exceptions past their date entitle nobody. */
   readonly today: string;
 }

@@ -173,8 +173,11 @@ export interface ResolvedHost {
   readonly roleSource: RoleSource;
   /** Declared addresses; empty when none are known. */
   readonly addresses: readonly DeclaredRange[];
+  /** As `nsrports` of the host printed them, else as declared; absent: not known, and the profile's default counts. */
   readonly servicePorts?: readonly Interval[];
   readonly connectionPorts?: readonly Interval[];
+  /** Declared ports of a host whose `nsrports` output counts instead. */
+  readonly declaredServicePorts?: readonly Interval[];
   readonly datazone: string;
   /** Names of the storage nodes it uses; absent: all of its datazone. */
   readonly storageNodes?: readonly string[];

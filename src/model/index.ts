@@ -6,4 +6,5 @@ export * from './named-set.ts';
 export * from './origin.ts';
 export * from './packet.ts';
 export * from './parse-result.ts';
+export * from './port-ranges.ts';
 export * from './ruleset.ts';

@@ -1,6 +1,7 @@
 import type { ExportFormat } from '../model/index.ts';
 import { isIpsetLine } from './ipset-save/index.ts';
 import { decideFamily, holdsIptablesRules } from './iptables-save/index.ts';
+import { holdsNsrports } from './nsrports/index.ts';
 
 /** What people send although nwaudit cannot use it. */
 export type MistakenFormat =
@@ -139,8 +140,6 @@ const LISTINGS: readonly Listing[] = [
 ];
 
 function detectLines(text: string, head: string, fileName: string): Detection {
-  if (/^(?:\s*(?:Service|Connection) ports?:\s*\d+-\d+)/m.test(head))
-    return found('nsrports', 'it names service and connection ports as nsrports does');
   if (
     /^\s*DefaultZone\s*=/m.test(head) &&
     /^\s*(?:CleanupOnExit|Lockdown|IPv6_rpfilter|FirewallBackend|LogDenied)\s*=/m.test(head)
@@ -158,6 +157,8 @@ function detectLines(text: string, head: string, fileName: string): Detection {
     );
   }
   if (holdsSets(text)) return found('ipset-save', 'it creates or fills ipsets');
+  // Behind the rules: in the log of a session both may stand, and then it counts as rules; the ranges are read too.
+  if (holdsNsrports(head)) return found('nsrports', 'it names service and connection ports as nsrports does');
   for (const listing of LISTINGS) {
     if (listing.pattern.test(head))
       return mistaken(listing.format, `it looks like ${listing.what}`, listing.advice);

@@ -4,6 +4,7 @@ import {
   type Origin,
   type ParseDiagnostic,
   type ParseResult,
+  type PortRanges,
   type Ruleset,
 } from '../model/index.ts';
 import { type DecodedText, decodeText } from './decode-text.ts';
@@ -19,10 +20,12 @@ import { parseIptablesSave } from './iptables-save/index.ts';
 import { joinFirewalld, partOf } from './join-firewalld.ts';
 import { mergeRulesets, type RulesetPart } from './merge-rulesets.ts';
 import { parseNftJson } from './nft-json/index.ts';
+import { holdsNsrports, joinNsrports, type NsrportsResult, parseNsrports } from './nsrports/index.ts';
 
 export { type DecodedText, decodeText } from './decode-text.ts';
 export { type Detection, detectFormat, type MistakenFormat } from './detect.ts';
 export { type MergedRulesets, mergeRulesets, type RulesetPart } from './merge-rulesets.ts';
+export { isSameRange } from './nsrports/index.ts';
 
 /**
  * Parses a text as what it was detected to be. Formats that are recognised but not read, and files sent by mistake, give an
@@ -44,11 +47,7 @@ export function parseExport(text: string, file: string, detection: Detection): R
     case 'firewalld':
       return parseFirewalld([{ path: file, text }]);
     case 'nsrports':
-      return unread(
-        file,
-        'the output of nsrports is recognised and not compared with the firewall yet',
-        false,
-      );
+      return { ruleset: EMPTY_RULESET, diagnostics: parseNsrports(text, file).diagnostics };
   }
 }
 
@@ -112,6 +111,8 @@ export interface HostExports {
   readonly ruleset: Ruleset;
   /** What firewalld would load at its next reload, where the files show that beside what runs. */
   readonly permanent: Ruleset | undefined;
+  /** What `nsrports` of the host printed, where it is among the files. */
+  readonly ports: PortRanges;
   /** Of the files, in their order, then of how they fit together. */
   readonly diagnostics: readonly ParseDiagnostic[];
 }
@@ -151,7 +152,8 @@ export function readHostExports(files: readonly ExportFile[], facts: HostFacts =
     distribution: facts.distribution,
     hasNftJson: parts.some((part) => part.isNftJson === true),
   });
-  const together = [...merged.diagnostics, ...joined.diagnostics];
+  const ports = joinNsrports(read.flatMap(({ nsrports }) => nsrports ?? []));
+  const together = [...merged.diagnostics, ...joined.diagnostics, ...ports.diagnostics];
   const holds = (d: ParseDiagnostic): boolean => !merged.settled.has(d);
   const broken = new Set(together.filter((d) => d.incomplete).map((d) => d.origin.file));
   return {
@@ -165,6 +167,7 @@ export function readHostExports(files: readonly ExportFile[], facts: HostFacts =
     })),
     ruleset: joined.ruleset,
     permanent: joined.permanent,
+    ports: ports.ranges,
     diagnostics: [
       ...read.flatMap(({ notes, result }) => [...notes, ...(result?.diagnostics.filter(holds) ?? [])]),
       ...together,
@@ -190,6 +193,8 @@ interface ReadFile {
   readonly result: RulesetPart | undefined;
   /** A file that means something only together with the others of its kind. */
   readonly firewalld: FirewalldFile | undefined;
+  /** Port ranges of NetWorker, in a file of their own or beside rules. */
+  readonly nsrports?: NsrportsResult;
 }
 
 function readFile(input: ExportFile): ReadFile {
@@ -211,5 +216,37 @@ function readFile(input: ExportFile): ReadFile {
   }
   if (format === 'firewalld' && encoding !== 'binary')
     return { file, format, notes, result: undefined, firewalld: { path: file, text, encoding } };
-  return { file, format, notes, result: parseExport(text, file, detection), firewalld: undefined };
+  const result = parseExport(text, file, detection);
+  const ranges = portRangesIn(text, file, detection);
+  if (ranges === undefined) return { file, format, notes, result, firewalld: undefined };
+  const diagnostics = format === 'nsrports' ? [] : ranges.diagnostics;
+  return { file, format, notes: [...notes, ...diagnostics], result, firewalld: undefined, nsrports: ranges };
+}
+
+/** How much of a file is looked at for port ranges that stand beside rules. */
+const HEAD = 65_536;
+
+function portRangesIn(text: string, file: string, detection: Detection): NsrportsResult | undefined {
+  if (detection.kind !== 'export' || !LINE_FORMATS.has(detection.format)) return undefined;
+  return holdsNsrports(text.slice(0, HEAD)) ? parseNsrports(text, file) : undefined;
+}
+
+const LINE_FORMATS: ReadonlySet<string> = new Set([
+  'iptables-save',
+  'ip6tables-save',
+  'ipset-save',
+  'nsrports',
+]);
+
+/**
+ * The port ranges that `nsrports` among the files of a host tells. They decide what is asked of other hosts too, so they are read before the
+ * first host is judged; `readHostExports` tells what is wrong with them. Looks at the beginning of each file only to find them.
+ */
+export function readPortRanges(files: readonly ExportFile[]): PortRanges {
+  const results = files.flatMap(({ path, bytes }) => {
+    if (bytes === undefined || !holdsNsrports(decodeText(bytes.subarray(0, HEAD)).text)) return [];
+    const { text } = decodeText(bytes);
+    return portRangesIn(text, path, detectFormat(text, path)) ?? [];
+  });
+  return joinNsrports(results).ranges;
 }
