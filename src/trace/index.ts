@@ -2,4 +2,11 @@
 export { type DecodedPackets, decodePackets, type PacketProblem } from './decode-packet.ts';
 export { type EncodedAnswer, type EncodedStep, encodeAnswer } from './encode-answer.ts';
 export { type DecodedPacket, decodePacketObject, PACKET_KEYS } from './packet-object.ts';
-export { type TraceAnswer, TraceDisagreement, type TraceOptions, traceHost } from './trace-host.ts';
+export {
+  answerTwice,
+  type TraceAnswer,
+  TraceDisagreement,
+  type TraceOptions,
+  type TwoAnswers,
+  traceHost,
+} from './trace-host.ts';

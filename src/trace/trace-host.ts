@@ -77,6 +77,38 @@ export function traceHost(
   });
 }
 
+/** What the two ways to the answer say about one packet, before one answer is made of them. */
+export interface TwoAnswers {
+  /** `undefined` when the packet sets are over the budget. */
+  readonly bySets: SetAnswer | undefined;
+  readonly byWalk: Evaluation;
+  /** The plain evaluator ran into a limit of its own and makes no claim. */
+  readonly walkGaveUp: boolean;
+  /** Both make a claim, and the claims differ: `traceHost` throws here. */
+  readonly differ: boolean;
+}
+
+/** Both answers about every packet, side by side: for those who compare them with a third, as the kernel tests do. */
+export function answerTwice(
+  ruleset: Ruleset,
+  packets: readonly Packet[],
+  options: TraceOptions = {},
+): TwoAnswers[] {
+  const sets = new SetAnswers(ruleset, options);
+  const prepared = prepareRuleset(ruleset);
+  return packets.map((packet) => {
+    const bySets = sets.answer(packet);
+    const byWalk = evaluatePacket(prepared, packet);
+    const walkGaveUp = gaveUp(byWalk);
+    return {
+      bySets,
+      byWalk,
+      walkGaveUp,
+      differ: bySets !== undefined && !walkGaveUp && answersDiffer(bySets, byWalk),
+    };
+  });
+}
+
 /** The packet-set side: each way through the host is analysed once, when the first packet takes it. */
 class SetAnswers {
   readonly #host: HostSpace;
@@ -130,13 +162,15 @@ function combine(
       unknown: unknownTexts(byWalk, bySets),
     };
   }
-  const delivered = bySets.delivered;
-  const differs =
-    bySets.verdict !== walked.verdict ||
-    (walked.verdict === 'accept' &&
-      (delivered.daddr !== walked.delivered.daddr || delivered.dport !== walked.delivered.dport));
-  if (differs) throw new TraceDisagreement(index, packet, bySets, byWalk);
+  if (answersDiffer(bySets, byWalk)) throw new TraceDisagreement(index, packet, bySets, byWalk);
   return { ...walked, unknown: unknownTexts(byWalk, bySets) };
+}
+
+/** Whether the verdicts differ or, for an accepted packet, where it is delivered. */
+function answersDiffer(bySets: PacketAnswer, byWalk: PacketAnswer): boolean {
+  if (bySets.verdict !== byWalk.verdict) return true;
+  const [set, walked] = [bySets.delivered, byWalk.delivered];
+  return byWalk.verdict === 'accept' && (set.daddr !== walked.daddr || set.dport !== walked.dport);
 }
 
 /** Whether the plain evaluator ran into a limit. It then names the limit first among the unknowns. */

@@ -1,19 +1,28 @@
-import { evaluatePacket, prepareRuleset } from '../../src/evaluate/index.ts';
-import type { Packet, PathStep, Ruleset } from '../../src/model/index.ts';
+import type { Packet, PacketAnswer, PathStep, Ruleset } from '../../src/model/index.ts';
 import { formatAddress } from '../../src/net/index.ts';
 import { readHostExports } from '../../src/parse/index.ts';
-import { decodePacketObject, TraceDisagreement, traceHost } from '../../src/trace/index.ts';
+import { answerTwice, decodePacketObject, type TwoAnswers } from '../../src/trace/index.ts';
 import type { KernelExports } from './run-kernel-case.ts';
 import { protocolOf, type TracePacket } from './trace-packet.ts';
 
-/** What nwaudit says about one packet, in the words of the `trace` contract. */
-export interface NwauditAnswer {
+/** What one of the two evaluators says about one packet, in the words of the `trace` contract. */
+export interface Said {
   readonly verdict: 'accept' | 'drop' | 'reject' | 'unknown';
-  /** The packet may be rejected: for `drop` that is so when it is stopped either way, by unknown predicates. */
-  readonly mayReject: boolean;
   /** Destination after NAT; absent where nwaudit cannot tell. */
   readonly daddr: string | undefined;
   readonly dport: number | undefined;
+}
+
+/** What nwaudit says about one packet, twice. */
+export interface NwauditAnswer {
+  /** By the packet sets that the checks use; `undefined` where they are over their budget. */
+  readonly sets: Said | undefined;
+  /** By the plain evaluator; `undefined` where it ran into a limit of its own. */
+  readonly walk: Said | undefined;
+  /** `sets` and `walk` differ by the measure of `trace`. */
+  readonly differ: boolean;
+  /** The packet may be rejected: for `drop` that is so when it is stopped either way, by unknown predicates. */
+  readonly mayReject: boolean;
   /** Matched rules and the deciding policy, one line each. */
   readonly path: readonly string[];
   readonly unknown: readonly string[];
@@ -35,43 +44,26 @@ export function askNwaudit(
   return answersOf(readExports(exports, given), packets);
 }
 
-/** Both evaluators' answers; throws, with the packet, where they differ. */
+/** Both evaluators' answers about each packet, whether they agree or not. */
 export function answersOf(ruleset: Ruleset, packets: readonly TracePacket[]): NwauditAnswer[] {
-  const prepared = prepareRuleset(ruleset);
   const asked = packets.map(toPacket);
-  return trace(ruleset, asked).map((answer, index) => {
-    const packet = asked[index]!;
-    const { daddr, dport } = answer.delivered;
-    return {
-      verdict: answer.verdict,
-      mayReject: evaluatePacket(prepared, packet).possible.reject,
-      daddr: daddr === undefined ? undefined : formatAddress(packet.version, daddr),
-      dport,
-      path: answer.path.map(describeStep),
-      unknown: answer.unknown,
-    };
-  });
+  return answerTwice(ruleset, asked).map((answers, index) => toAnswer(asked[index]!, answers));
 }
 
-function trace(ruleset: Ruleset, packets: readonly Packet[]): ReturnType<typeof traceHost> {
-  try {
-    return traceHost(ruleset, packets);
-  } catch (error) {
-    if (!(error instanceof TraceDisagreement)) throw error;
-    const text = (value: unknown): string =>
-      JSON.stringify(value, (_, v) => (typeof v === 'bigint' ? `0x${v.toString(16)}` : v));
-    const { message, packet, bySets, byWalk } = error;
-    const path = byWalk.path.map((step) => `    ${describeStep(step)}`);
-    throw new Error(
-      [
-        message,
-        `  packet ${text(packet)}`,
-        `  sets   ${text(bySets)}`,
-        `  walk   ${byWalk.verdict}`,
-        ...path,
-      ].join('\n'),
-    );
-  }
+function toAnswer(packet: Packet, { bySets, byWalk, walkGaveUp, differ }: TwoAnswers): NwauditAnswer {
+  const said = ({ verdict, delivered: { daddr, dport } }: PacketAnswer): Said => ({
+    verdict,
+    daddr: daddr === undefined ? undefined : formatAddress(packet.version, daddr),
+    dport,
+  });
+  return {
+    sets: bySets === undefined ? undefined : said(bySets),
+    walk: walkGaveUp ? undefined : said(byWalk),
+    differ,
+    mayReject: byWalk.possible.reject,
+    path: byWalk.path.map(describeStep),
+    unknown: byWalk.unknown.length > 0 ? byWalk.unknown : (bySets?.unknowns ?? []),
+  };
 }
 
 function describeStep(step: PathStep): string {
@@ -79,10 +71,14 @@ function describeStep(step: PathStep): string {
 }
 
 /** The exports as a person would save them: what a tool printed, one file each, nothing where it printed nothing. */
-function readExports(exports: KernelExports, given: readonly (keyof KernelExports)[]): Ruleset {
+export function readExports(
+  exports: Readonly<Record<string, string>> | KernelExports,
+  given: readonly (keyof KernelExports)[],
+): Ruleset {
   const files = given
-    .filter((name) => (exports[name] ?? '') !== '')
-    .map((name) => ({ path: `host/${name}.txt`, bytes: new TextEncoder().encode(exports[name]) }));
+    .map((name) => ({ path: `host/${name}.txt`, text: exports[name] ?? '' }))
+    .filter(({ text }) => text !== '')
+    .map(({ path, text }) => ({ path, bytes: new TextEncoder().encode(text) }));
   return readWhole(files);
 }
 

@@ -1,4 +1,4 @@
-import type { NwauditAnswer } from './ask-nwaudit.ts';
+import type { NwauditAnswer, Said } from './ask-nwaudit.ts';
 import type { KernelOutcome, KernelRules } from './run-kernel-case.ts';
 import type { TracePacket } from './trace-packet.ts';
 
@@ -30,22 +30,48 @@ export function addTally(total: Tally, more: Tally): void {
   total.untestable += more.untestable;
 }
 
-/** Compares the answers about one rule set, packet by packet. `reports` explains every disagreement. */
+/** One packet about which the kernel, the packet sets and the plain evaluator are not of one mind. */
+export interface Disagreement {
+  /** Index of the packet. */
+  readonly index: number;
+  /**
+   * Who differs from whom, and in what: equal texts are the same kind of disagreement. A misreading that both evaluators
+   * share differs from the kernel in both, one that only one of them makes is told by that one's name.
+   */
+  readonly kind: string;
+  /** For people, over several lines. */
+  readonly report: string;
+}
+
+/** Compares the answers about one rule set, packet by packet. */
+export function compareAnswers(
+  packets: readonly TracePacket[],
+  outcomes: readonly KernelOutcome[],
+  answers: readonly NwauditAnswer[],
+): { readonly tally: Tally; readonly disagreements: readonly Disagreement[] } {
+  const tally = { ...EMPTY_TALLY, packets: packets.length };
+  const disagreements: Disagreement[] = [];
+  for (const [index, packet] of packets.entries()) {
+    const outcome = outcomes[index]!;
+    const answer = answers[index]!;
+    const judgement = judge(outcome, answer);
+    tally[judgement.kind]++;
+    if (judgement.kind !== 'wrong') continue;
+    const { why } = judgement;
+    disagreements.push({ index, kind: why, report: describe(packet, outcome, answer, why) });
+  }
+  return { tally, disagreements };
+}
+
+/** `compareAnswers` with texts: `reports` explains every disagreement, and then the rules. */
 export function compare(
   rules: KernelRules,
   packets: readonly TracePacket[],
   outcomes: readonly KernelOutcome[],
   answers: readonly NwauditAnswer[],
 ): { readonly tally: Tally; readonly reports: readonly string[] } {
-  const tally = { ...EMPTY_TALLY, packets: packets.length };
-  const reports: string[] = [];
-  for (const [index, packet] of packets.entries()) {
-    const outcome = outcomes[index]!;
-    const answer = answers[index]!;
-    const judgement = judge(outcome, answer);
-    tally[judgement.kind]++;
-    if (judgement.kind === 'wrong') reports.push(describe(packet, outcome, answer, judgement.why));
-  }
+  const { tally, disagreements } = compareAnswers(packets, outcomes, answers);
+  const reports = disagreements.map(({ report }) => report);
   if (reports.length > 0) reports.push(describeRules(rules));
   return { tally, reports };
 }
@@ -55,28 +81,47 @@ type Judgement =
   | { readonly kind: 'wrong'; readonly why: string };
 
 function judge(outcome: KernelOutcome, answer: NwauditAnswer): Judgement {
-  if (outcome.verdict === 'untestable' || outcome.verdict === 'strayed') return { kind: 'untestable' };
-  if (answer.verdict === 'unknown') return { kind: 'unknown' };
-  const accepted = outcome.verdict === 'accept';
-  if (accepted !== (answer.verdict === 'accept')) return { kind: 'wrong', why: 'verdict' };
-  // An answer seen on the wire is proof of a reject; silence is not proof of a drop (see KernelOutcome).
-  if (outcome.verdict === 'reject' && !answer.mayReject) return { kind: 'wrong', why: 'reject, not drop' };
-  if (!accepted) return { kind: 'agree' };
-  if (answer.dport !== undefined && answer.dport !== outcome.dport)
-    return { kind: 'wrong', why: 'delivered port' };
-  if (answer.daddr !== undefined && answer.daddr !== outcome.daddr && outcome.daddr !== undefined) {
-    return { kind: 'wrong', why: 'delivered address' };
+  const tested = outcome.verdict !== 'untestable' && outcome.verdict !== 'strayed';
+  const problems: string[] = [];
+  if (answer.differ) problems.push('packet sets and plain evaluator differ');
+  let silent = answer.sets === undefined && answer.walk === undefined;
+  for (const [who, said] of [
+    ['packet sets', answer.sets],
+    ['plain evaluator', answer.walk],
+  ] as const) {
+    if (said === undefined) continue;
+    if (said.verdict === 'unknown') silent = true;
+    const why = tested ? differs(outcome, said, answer.mayReject) : undefined;
+    if (why !== undefined) problems.push(`${who} and kernel differ in the ${why}`);
   }
-  return { kind: 'agree' };
+  if (problems.length > 0) return { kind: 'wrong', why: problems.join('; ') };
+  if (!tested) return { kind: 'untestable' };
+  return { kind: silent ? 'unknown' : 'agree' };
+}
+
+/** In what a claim is refuted by what the kernel did; `undefined` where it is not. */
+function differs(outcome: KernelOutcome, said: Said, mayReject: boolean): string | undefined {
+  if (said.verdict === 'unknown') return undefined;
+  const accepted = outcome.verdict === 'accept';
+  if (accepted !== (said.verdict === 'accept')) return 'verdict';
+  // An answer seen on the wire is proof of a reject; silence is not proof of a drop (see KernelOutcome).
+  if (outcome.verdict === 'reject' && !mayReject) return 'kind of stop (reject, not drop)';
+  if (!accepted) return undefined;
+  if (said.dport !== undefined && said.dport !== outcome.dport) return 'delivered port';
+  if (said.daddr !== undefined && said.daddr !== outcome.daddr && outcome.daddr !== undefined)
+    return 'delivered address';
+  return undefined;
 }
 
 function describe(packet: TracePacket, outcome: KernelOutcome, answer: NwauditAnswer, why: string): string {
-  const { path, unknown, ...said } = answer;
+  const { path, unknown, sets, walk } = answer;
+  const none = 'no answer, over its limit';
   return [
     `WRONG (${why})`,
-    `  packet  ${JSON.stringify(packet)}`,
-    `  kernel  ${JSON.stringify(outcome)}`,
-    `  nwaudit ${JSON.stringify(said)}${unknown.length === 0 ? '' : ` unknown: ${unknown.join('; ')}`}`,
+    `  packet           ${JSON.stringify(packet)}`,
+    `  kernel           ${JSON.stringify(outcome)}`,
+    `  packet sets      ${sets === undefined ? none : JSON.stringify(sets)}`,
+    `  plain evaluator  ${walk === undefined ? none : JSON.stringify(walk)}${unknown.length === 0 ? '' : ` unknown: ${unknown.join('; ')}`}`,
     ...path.map((step) => `    ${step}`),
   ].join('\n');
 }

@@ -52,14 +52,19 @@ const FIREWALLD_TOOLS: readonly (readonly [string, string])[] = [
   ['dbus-daemon', '--version'],
 ];
 
-/** Like `skipsKernelTests`, for tests that start the real firewalld. `what`: their name in the line that is printed. */
-export function skipsFirewalldTests(what: string): boolean {
-  if (skipsKernelTests()) return true;
+/** Why firewalld cannot be run here besides `whyNoKernelTests`, or `undefined` when it can. */
+export function whyNoFirewalldTests(): string | undefined {
   const missing = FIREWALLD_TOOLS.find(
     ([program, argument]) => spawnSync(program, [argument]).error !== undefined,
   );
-  if (missing === undefined) return false;
-  const reason = `${missing[0]} is not installed`;
+  return missing === undefined ? undefined : `${missing[0]} is not installed`;
+}
+
+/** Like `skipsKernelTests`, for tests that start the real firewalld. `what`: their name in the line that is printed. */
+export function skipsFirewalldTests(what: string): boolean {
+  if (skipsKernelTests()) return true;
+  const reason = whyNoFirewalldTests();
+  if (reason === undefined) return false;
   if (process.env.NWAUDIT_REQUIRE_KERNEL === '1')
     throw new Error(`kernel tests are required here but cannot run: ${reason}`);
   process.stdout.write(`${what} skipped: ${reason}\n`);

@@ -1,10 +1,11 @@
 import { existsSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
-import type { NwauditAnswer } from './ask-nwaudit.ts';
+import type { Ruleset } from '../../src/model/index.ts';
+import { answersOf } from './ask-nwaudit.ts';
 import { addTally, compare, EMPTY_TALLY, type Tally, tallyLine } from './compare.ts';
 import { skipsFirewalldTests } from './environment.ts';
 import { firewalldAimOptions, firewalldAsRules } from './firewalld-aim.ts';
-import { askAboutExports, askAboutXml } from './firewalld-ask.ts';
+import { readFirewalldExports, readFirewalldXml } from './firewalld-ask.ts';
 import { type FirewalldFixture, readFirewalldCorpus, readFirewalldFixtures } from './firewalld-fixtures.ts';
 import { type FirewalldAnswer, type FirewalldFiles, runFirewalldCase } from './firewalld-run.ts';
 import { generateFirewalld } from './generate-firewalld.ts';
@@ -54,9 +55,9 @@ async function check(
   const kernel = await runFirewalldCase({ files, packets, interfaces: options.interfaces ?? [] });
   const problems: string[] = [];
   const tallies: Tally[] = [];
-  const judge = (total: Tally, way: string, ask: () => NwauditAnswer[]): void => {
+  const judge = (total: Tally, way: string, read: () => Ruleset): void => {
     try {
-      const { tally, reports } = compare({}, packets, kernel.outcomes, ask());
+      const { tally, reports } = compare({}, packets, kernel.outcomes, answersOf(read(), packets));
       addTally(total, tally);
       tallies.push(tally);
       if (reports.length > 0) problems.push(`from ${way}:`, ...reports);
@@ -65,8 +66,8 @@ async function check(
     }
   };
   if (fixture.options.jsonLoses === undefined)
-    judge(totals.json, 'nft JSON', () => askAboutExports(kernel.exports, packets));
-  if (fixture.options.xmlDiffers === undefined) judge(totals.xml, 'XML', () => askAboutXml(files, packets));
+    judge(totals.json, 'nft JSON', () => readFirewalldExports(kernel.exports));
+  if (fixture.options.xmlDiffers === undefined) judge(totals.xml, 'XML', () => readFirewalldXml(files));
   if (problems.length > 0) throw new Error([...problems, describeCase(files, kernel, packets)].join('\n'));
   return { kernel, tallies };
 }

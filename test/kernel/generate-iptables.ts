@@ -27,6 +27,19 @@ export function generateIptables(seed: number): GeneratedRules {
   return { rules, options: { hooks, interfaces: [...INTERFACES, 'lo'], states: random.chance(0.4) } };
 }
 
+/** The rule set of a seed for ip6tables alone, with the options that only IPv6 has. */
+export function generateIp6tables(seed: number): GeneratedRules {
+  const random = createRandom(seed ^ 0x1b60_0000);
+  const sets = random.chance(0.6) ? generateSets(random) : [];
+  const rules: KernelRules = {
+    ip6tables: new TableWriter(random, 6, sets).write(),
+    ...(sets.length > 0 ? { ipset: sets.map((set) => set.text).join('') } : {}),
+    ...(random.chance(0.2) ? { legacy: true } : {}),
+  };
+  const hooks = random.chance(0.4) ? (['input'] as const) : HOOKS;
+  return { rules, options: { hooks, interfaces: [...INTERFACES, 'lo'], states: random.chance(0.4) } };
+}
+
 // ---- addresses and ports: few, so that rules overlap
 
 type Version = 4 | 6;

@@ -141,8 +141,9 @@ class PacketMaker {
   #interfaces(aim: Aim, hook: TracePacket['hook']): Pick<TracePacket, 'iif' | 'oif'> {
     const given = this.#options.interfaces ?? ['eth0', 'eth1'];
     const choose = (aimed: readonly string[], loopback: boolean): string => {
+      // Names are found by a plain search in rules, where they may stand with escapes or be none at all.
       const usable = (name: string): boolean =>
-        name !== '' && name.length <= 12 && (loopback || name !== 'lo');
+        /^(?=.*[a-z])[\w.-]{1,12}$/i.test(name) && (loopback || name !== 'lo');
       return this.#choose(aimed.filter(usable), [], () => this.#random.pick(given.filter(usable)));
     };
     if (hook === 'input') return { iif: choose(aim.iif, true) };
