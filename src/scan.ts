@@ -75,11 +75,13 @@ export function scan(inputs: readonly ScanInput[], options: ScanOptions): Report
     },
   );
   const filesOf = groupByHost(inputs, assignment.hosts);
-  const resolved = resolveHosts([...filesOf.keys()], inventory);
+  const run: RunState = { findings: [], inputs: [], hosts: [], diagnostics: [], hints: new Set() };
+  const resolved = resolveHosts([...filesOf.keys()], inventory).map((host) =>
+    withRolesOfProfile(run, host, profile),
+  );
   const reportedPorts = portsByHost(filesOf, resolved);
   const hosts = resolved.map((host) => withReportedPorts(host, reportedPorts.get(host.name)));
   const estate = createEstate({ profile, inventory, hosts, reportedPorts, today });
-  const run: RunState = { findings: [], inputs: [], hosts: [], diagnostics: [], hints: new Set() };
   const byName = new Map(hosts.map((h) => [h.name, h]));
   let done = 0;
   for (const [name, files] of filesOf) {
@@ -100,6 +102,22 @@ interface RunState {
   readonly hosts: ReportHost[];
   readonly diagnostics: ParseDiagnostic[];
   readonly hints: Set<string>;
+}
+
+/** A role of every profile: nwaudit itself knows what it means. */
+const GATEWAY = 'gateway';
+
+/** The host with those of its roles that the profile knows: of others it says nothing, so nothing could be judged by it. */
+function withRolesOfProfile(run: RunState, host: ResolvedHost, profile: Profile): ResolvedHost {
+  const known = new Set([GATEWAY, ...profile.roles.map((role) => role.id)]);
+  const strange = host.roles.filter((role) => !known.has(role));
+  if (strange.length === 0) return host;
+  if (host.roleSource === 'configuration')
+    run.hints.add(
+      `The profile ${profile.id} has no role ${strange.join(', ')}, which ${host.name} has in nwaudit.yaml.`,
+    );
+  const roles = host.roles.filter((role) => known.has(role));
+  return { ...host, roles, roleSource: roles.length === 0 ? 'unknown' : host.roleSource };
 }
 
 function groupByHost(

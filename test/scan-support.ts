@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import type { Report } from '../src/finding/index.ts';
 import { decodeInventoryData, type Inventory, parseInventory } from '../src/inventory/index.ts';
 import type { CheckDefinition, Decoded, Profile } from '../src/rulepack/index.ts';
-import { parseCheck, parseProfile } from '../src/rulepack/parse.ts';
+import { parseCheck, parseRulePack } from '../src/rulepack/parse.ts';
 import { type ScanInput, type ScanOptions, scan } from '../src/scan.ts';
 
 /** The repository's top folder. */
@@ -22,10 +22,22 @@ export function shippedChecks(): CheckDefinition[] {
     .map((name) => only(parseCheck(readFileSync(join(folder, name), 'utf8'), `rules/checks/${name}`)));
 }
 
+/** The shipped profiles. */
+export function shippedProfiles(): readonly Profile[] {
+  const folder = join(ROOT, 'rules/profiles');
+  return parseRulePack(
+    readdirSync(folder).map((name) => ({
+      file: `rules/profiles/${name}`,
+      text: readFileSync(join(folder, name), 'utf8'),
+    })),
+  ).profiles;
+}
+
 /** A shipped profile. */
 export function shippedProfile(id: string): Profile {
-  const file = `rules/profiles/${id}.yaml`;
-  return only(parseProfile(readFileSync(join(ROOT, file), 'utf8'), file));
+  const profile = shippedProfiles().find((one) => one.id === id);
+  if (profile === undefined) throw new Error(`no profile ${id}`);
+  return profile;
 }
 
 /** Scan options for tests: guide profile, all checks, a fixed date. */
@@ -56,7 +68,11 @@ export function scanTexts(
 ): Report {
   let inventory: Inventory | undefined;
   if (config !== undefined) {
-    const result = decodeInventoryData(config, 'nwaudit.yaml');
+    const names = overrides.profile;
+    const result = decodeInventoryData(config, 'nwaudit.yaml', {
+      roles: (names?.roles ?? []).map(({ id }) => id),
+      features: (names?.features ?? []).map(({ id }) => id),
+    });
     if (result.inventory === undefined) throw new Error(JSON.stringify(result.problems));
     inventory = result.inventory;
   }

@@ -26,7 +26,7 @@ import {
 import type { CarriedTraffic } from './change.ts';
 import type { HostExposure } from './exposure-region.ts';
 import type { HostContext } from './host-context.ts';
-import { impossibleSources, rangesOfVersion } from './peers.ts';
+import { connectionPortsOf, defaultServiceRange, impossibleSources, rangesOfVersion } from './peers.ts';
 
 /** The way packets take through the judged host, and the host they are for. */
 export interface Side {
@@ -229,7 +229,7 @@ function ofInterest(context: HostContext, side: Side, version: IpVersion): Packe
     const ports = [
       ...judgedRange(context, side),
       ...profile.adminPorts.map((a) => single(a.port)),
-      ...(side.target.connectionPorts ?? [profile.connectionPorts]),
+      ...connectionPortsOf(context.estate, side.target),
     ];
     return space.intersect(
       space.inIntervals(space.bits('protocol'), PROTOCOLS_WITH_PORTS.map(single)),
@@ -323,7 +323,7 @@ export function destination(context: HostContext, side: Side, version: IpVersion
 
 /** The service range that counts on a side: the profile's, and what the host was given beyond it. */
 export function judgedRange(context: HostContext, side: Side): Interval[] {
-  return normalizeIntervals([context.estate.profile.serviceRange, ...(side.target.servicePorts ?? [])]);
+  return normalizeIntervals([...defaultServiceRange(context.estate), ...(side.target.servicePorts ?? [])]);
 }
 
 /** Ports that some class of exposure is about, those of the connection range aside. */
@@ -345,7 +345,7 @@ export function carriedBy(context: HostContext, taken: Blamed['taken']): Carried
   const replies = space.intersectAll([
     is('ct-state', [single(CT_STATE.established), single(CT_STATE.related)]),
     is('protocol', PROTOCOLS_WITH_PORTS.map(single)),
-    is('dport', [REPLY_PORTS, context.estate.profile.connectionPorts]),
+    is('dport', [REPLY_PORTS, ...connectionPortsOf(context.estate, context.host)]),
     fromOutside,
   ]);
   const neighbours = space.intersectAll([

@@ -28,7 +28,7 @@ import {
 import { ALL_PORTS, entitlement } from './entitlement.ts';
 import { type Excess, type HostExposure, Region, UNBOUNDED_PORTS } from './exposure-region.ts';
 import type { HostContext } from './host-context.ts';
-import { servedAdminPorts } from './peers.ts';
+import { connectionPortsOf, servedAdminPorts } from './peers.ts';
 
 /** The exposures of a host's input side, each blamed rule's most serious class first. Computed once per host. */
 export function inputExposures(context: HostContext): readonly HostExposure[] {
@@ -350,7 +350,7 @@ function connectionPortVariant(
     const dports = space.values(within, 'dport', version);
     if (countIntervals(sports) < 65_536n && countIntervals(dports) >= UNBOUNDED_PORTS) return 'source-port';
   }
-  const range = side.target.connectionPorts ?? [context.estate.profile.connectionPorts];
+  const range = connectionPortsOf(context.estate, side.target);
   const inside = countIntervals(intersectIntervals(everything.ports, range));
   // A rule that also opens the dynamic range is about that; one for a few ports is about some service there.
   const alsoDynamic = intersectIntervals(everything.ports, dynamicPorts).length > 0;

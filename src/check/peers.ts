@@ -55,17 +55,44 @@ export function servedAdminPorts(estate: Estate, host: ResolvedHost): number[] {
     .map(({ port }) => port);
 }
 
-/** The host's service range, wherever it comes from, 7937 and admin ports included. */
-export function serviceRangeOf(estate: Estate, host: ResolvedHost): Interval[] {
-  return normalizeIntervals(host.servicePorts ?? [estate.profile.serviceRange]);
+/** The profile's own service range; none where the product has no such range. */
+export function defaultServiceRange(estate: Estate): Interval[] {
+  const { serviceRange } = estate.profile;
+  return serviceRange === undefined ? [] : [serviceRange];
 }
 
-/** Destination ports of a flow at the receiving host. `service-range` is R(h): without 7937 and the admin ports h serves. */
+/** The host's service range, wherever it comes from, 7937 and admin ports included. */
+export function serviceRangeOf(estate: Estate, host: ResolvedHost): Interval[] {
+  return normalizeIntervals(host.servicePorts ?? defaultServiceRange(estate));
+}
+
+/** Ports that the host's processes open connections from, where that is known: its own range, or that of old releases. */
+export function connectionPortsOf(estate: Estate, host: ResolvedHost): readonly Interval[] {
+  const { connectionPorts } = estate.profile;
+  return host.connectionPorts ?? (connectionPorts === undefined ? [] : [connectionPorts]);
+}
+
+/**
+ * Whether a flow is there at all in the datazone of `host`, as far as roles and features decide; `receiver`: the host it ends
+ * at, where that is known.
+ */
+function flowHolds(estate: Estate, flow: Flow, host: ResolvedHost, receiver?: ResolvedHost): boolean {
+  const { roles, withoutRoles, features, servicePorts } = flow.when;
+  const isPresent = (role: string) =>
+    (estate.hostsByRole.get(role) ?? []).some((other) => inSameDatazone(host, other)) ||
+    (estate.inventory?.roleNetworks.get(role) ?? []).length > 0;
+  if (!roles.every(isPresent) || withoutRoles.some(isPresent)) return false;
+  if (!features.every((feature) => estate.inventory?.features.includes(feature) ?? false)) return false;
+  if (servicePorts === undefined || receiver === undefined) return true;
+  return (receiver.servicePorts !== undefined) === (servicePorts === 'declared');
+}
+
+/** Destination ports of a flow at the receiving host. `service-range` is R(h): see `PortTerm`. */
 export function flowPorts(estate: Estate, flow: Flow, receiver: ResolvedHost): Interval[] {
   return normalizeIntervals(
     flow.ports.flatMap((term) => {
       if (term.kind === 'ports') return [term.range];
-      const excluded = [estate.profile.fixedPorts[0] ?? 7937, ...servedAdminPorts(estate, receiver)];
+      const excluded = [...estate.profile.rangeWithout, ...servedAdminPorts(estate, receiver)];
       return subtractIntervals(
         serviceRangeOf(estate, receiver),
         excluded.map((port) => single(port)),
@@ -102,6 +129,7 @@ function peersOf(estate: Estate, flow: Flow, host: ResolvedHost, end: 'from' | '
     for (const other of estate.hostsByRole.get(role) ?? []) {
       if (other === host || seen.has(other) || !inSameDatazone(host, other)) continue;
       if (!storageNodeUsed(host, other)) continue;
+      if (end === 'to' && !flowHolds(estate, flow, host, other)) continue;
       seen.add(other);
       peers.push({ name: other.name, host: other, ranges: other.addresses });
     }
@@ -123,14 +151,18 @@ export function receiversOf(estate: Estate, flow: Flow, sender: ResolvedHost): P
   return peersOf(estate, flow, sender, 'to');
 }
 
-/** Flows that end at the host. */
+/** Flows that end at the host, those whose condition does not hold left out. */
 export function flowsTo(estate: Estate, host: ResolvedHost): Flow[] {
-  return estate.profile.flows.filter((flow) => flow.to.some((role) => host.roles.includes(role)));
+  return estate.profile.flows.filter(
+    (flow) => flow.to.some((role) => host.roles.includes(role)) && flowHolds(estate, flow, host, host),
+  );
 }
 
-/** Flows that begin at the host. */
+/** Flows that begin at the host, those whose condition does not hold left out. */
 export function flowsFrom(estate: Estate, host: ResolvedHost): Flow[] {
-  return estate.profile.flows.filter((flow) => flow.from.some((role) => host.roles.includes(role)));
+  return estate.profile.flows.filter(
+    (flow) => flow.from.some((role) => host.roles.includes(role)) && flowHolds(estate, flow, host),
+  );
 }
 
 /**

@@ -18,6 +18,7 @@ import { ADMIN_NETWORKS, type Flow } from '../rulepack/index.ts';
 import { type Environment, fieldBits, type PathAnalysis } from '../semantics/index.ts';
 import type { HostContext } from './host-context.ts';
 import {
+  defaultServiceRange,
   flowPorts,
   flowsFrom,
   flowsTo,
@@ -100,7 +101,7 @@ function judgeFlow(
       flow.ports.flatMap((t) =>
         t.kind === 'ports'
           ? [t.range]
-          : serviceRangeOf(estate, { ...host, servicePorts: [estate.profile.serviceRange], roles: [] }),
+          : serviceRangeOf(estate, { ...host, servicePorts: defaultServiceRange(estate), roles: [] }),
       ),
     );
   };
@@ -132,7 +133,7 @@ function judgePairs(
   for (const pair of pairs) {
     if (reply && request?.stopped.some((s) => s.peer === pair.peer)) continue;
     const outcome = judgePair(context, flow, direction, pair, reply);
-    if (outcome === undefined) continue;
+    if (outcome === undefined || isEnough(flow, pair, outcome)) continue;
     if (outcome.certain.length > 0)
       certainly.push({ peer: pair.peer, version: outcome.version, ports: outcome.certain });
     else if (outcome.possible.length > 0) {
@@ -156,6 +157,11 @@ function judgePairs(
     blockers: blockersOf(context, path, missing),
     witness: witnessOf(context, missing),
   };
+}
+
+/** Whether ports that get through will do although others do not: for a service that listens on one port or the other. */
+function isEnough(flow: Flow, { ports }: Pair, { certain, possible }: PairOutcome): boolean {
+  return flow.anyPort && subtractIntervals(ports, [...certain, ...possible]).length > 0;
 }
 
 /** The way packets of a flow take through this host: replies come in where requests go out. */

@@ -31,7 +31,7 @@ export async function loadRulePack(io: CliIo, folders: readonly string[]): Promi
       const path = resolve(io.cwd, folder);
       const files = readRulePackFolder(path, printedPath(io.cwd, path));
       if (files.length === 0) throw new UsageError(`--rules ${folder}: there is no YAML file in it`);
-      return parseRulePack(files);
+      return parseRulePack(files, builtIn.profiles);
     });
     return combineRulePacks([builtIn, ...further]);
   } catch (error) {
@@ -65,7 +65,7 @@ export async function loadProfile(
   const folder = fromCommand === undefined && config !== undefined ? dirname(config.path) : io.cwd;
   const file = resolve(folder, name);
   const { parseProfile } = await import('../rulepack/parse.ts');
-  const decoded = parseProfile(readProfile(file, name), printedPath(io.cwd, file));
+  const decoded = parseProfile(readProfile(file, name), printedPath(io.cwd, file), pack.profiles);
   if (decoded.kind === 'ok') return decoded.value;
   throw new InputProblemsError('the profile', decoded.problems.map(formatProblem));
 }

@@ -132,7 +132,13 @@ async function decodeInventory(
   // Exceptions and waivers may name hosts that only the exports know.
   const { hosts } = assignFilesToHosts(files.inputs, files.roots, undefined, { currentFolder: io.cwd });
   const roles = profile.roles.map((role) => role.id);
-  return decodeConfiguration(config, { roles, checks, hostNames: [...new Set(hosts.values())] });
+  const features = profile.features.map((feature) => feature.id);
+  return decodeConfiguration(config, {
+    roles,
+    features,
+    checks,
+    hostNames: [...new Set(hosts.values())],
+  });
 }
 
 /** Renders every report before the first is written, so that a failure leaves nothing half done. */

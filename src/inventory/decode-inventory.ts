@@ -6,6 +6,7 @@ import { decodeExceptions, decodeWaivers } from './decode-declarations.ts';
 import { decodeHosts } from './decode-hosts.ts';
 import { decodeRanges } from './decode-ranges.ts';
 import {
+  BUILT_IN_FEATURES,
   BUILT_IN_ROLES,
   type ConfigProblem,
   type DeclaredRange,
@@ -18,6 +19,8 @@ import { KnownNames } from './known-names.ts';
 export interface InventoryOptions {
   /** Roles of the profile in use, besides the built-in ones. */
   readonly roles?: readonly string[];
+  /** Features of the profile in use, besides the built-in ones. */
+  readonly features?: readonly string[];
   /** Ids of the checks there are; absent: any id of the right shape is taken. */
   readonly checks?: readonly string[];
   /**
@@ -51,7 +54,7 @@ export function decodeInventory(
 ): InventoryResult {
   const context = new DecodeContext(file);
   const sections = new Map<string, ConfigNode>();
-  const keys = ['profile', 'admin_networks', 'role_networks', 'hosts', 'exceptions', 'waivers'];
+  const keys = ['profile', 'admin_networks', 'role_networks', 'features', 'hosts', 'exceptions', 'waivers'];
   const collect =
     (key: string): KeyHandler =>
     (value) =>
@@ -73,6 +76,9 @@ export function decodeInventory(
   const inventory: Inventory = {
     file,
     ...(profile !== undefined && { profile }),
+    features: decodeFeatures(context, sections.get('features'), [
+      ...new Set([...BUILT_IN_FEATURES, ...(options.features ?? [])]),
+    ]),
     adminNetworks: decodeRanges(context, sections.get('admin_networks'), '$.admin_networks'),
     roleNetworks: decodeRoleNetworks(context, sections.get('role_networks'), roles),
     hosts: hosts.map((host) => withCanonicalStorageNodes(host, known)),
@@ -86,6 +92,22 @@ export function decodeInventory(
 function decodeProfile(context: DecodeContext, node: ConfigNode | undefined): string | undefined {
   if (node === undefined) return undefined;
   return context.textOf(node, '$.profile', 'guide, vendor, or the path of a profile');
+}
+
+function decodeFeatures(
+  context: DecodeContext,
+  node: ConfigNode | undefined,
+  known: readonly string[],
+): readonly string[] {
+  const found = new Set<string>();
+  for (const { node: item, path } of node === undefined ? [] : context.itemsOf(node, '$.features')) {
+    const feature = context.textOf(item, path, `a feature such as ${known.slice(0, 2).join(' or ')}`);
+    if (feature === undefined) continue;
+    if (!known.includes(feature))
+      context.report(item.span, path, () => unknownName('feature', feature, known, 'in features'));
+    found.add(feature);
+  }
+  return [...found];
 }
 
 function decodeRoleNetworks(

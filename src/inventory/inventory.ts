@@ -141,6 +141,8 @@ export interface Inventory {
   readonly file: string;
   /** `guide`, `vendor`, or a path. */
   readonly profile?: string;
+  /** What the environment has beyond roles: features of the profile, without duplicates. Flows may depend on them. */
+  readonly features: readonly string[];
   readonly adminNetworks: readonly DeclaredRange[];
   readonly roleNetworks: ReadonlyMap<string, readonly DeclaredRange[]>;
   readonly hosts: readonly InventoryHost[];
@@ -157,6 +159,18 @@ export const BUILT_IN_ROLES: readonly string[] = [
   'auth',
   'data-domain',
   'gateway',
+  'nwui',
+  'vproxy',
+  'ndmp-filer',
+  'licence-server',
+];
+
+/** Features that may be declared whatever the profile: those of the shipped ones, so that one configuration serves all. */
+export const BUILT_IN_FEATURES: readonly string[] = [
+  'message-bus',
+  'client-direct',
+  'nsrlogin',
+  'replication',
 ];
 
 /** Datazone of hosts that name none. */

@@ -3,6 +3,9 @@ import type { RulePackProblem } from './problem.ts';
 /** Steps from the document to a value: keys and list positions. */
 export type Path = readonly (string | number)[];
 
+/** Where a path of merged data stands in the file that is decoded, and what to say first when it stands elsewhere. */
+export type Translate = (path: Path) => { readonly path: Path; readonly prefix: string };
+
 /** Finds the line and column of a path in the text the data came from; `null` when it has none. */
 export type Locate = (path: Path) => { readonly line: number; readonly column: number } | null;
 
@@ -15,10 +18,12 @@ export class Decoder {
   private readonly collected: RulePackProblem[] = [];
   private readonly file: string;
   private readonly locate: Locate;
+  private readonly translate: Translate;
 
-  constructor(file: string, locate: Locate) {
+  constructor(file: string, locate: Locate, translate: Translate = (path) => ({ path, prefix: '' })) {
     this.file = file;
     this.locate = locate;
+    this.translate = translate;
   }
 
   /** What was collected, in the order of the text. */
@@ -28,10 +33,17 @@ export class Decoder {
     );
   }
 
-  report(path: Path, detail: string): void {
+  report(at: Path, detail: string): void {
+    const { path, prefix } = this.translate(at);
     const place = this.locate(path);
     const { line, column } = place ?? { line: null, column: null };
-    this.collected.push({ file: this.file, line, column, path: formatPath(path), detail });
+    this.collected.push({
+      file: this.file,
+      line,
+      column,
+      path: formatPath(path),
+      detail: `${prefix}${detail}`,
+    });
   }
 
   /** The mapping at `path`, after complaining about keys that are unknown or missing. */

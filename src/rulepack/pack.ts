@@ -1,9 +1,9 @@
 import { compareText } from '../finding/index.ts';
 import { decodeCheck } from './check.ts';
-import { Decoder, isMapping, type Locate } from './decode.ts';
+import { Decoder, isMapping, type Locate, type Translate } from './decode.ts';
 import { RulePackError, type RulePackProblem } from './problem.ts';
-import { decodeProfile } from './profile.ts';
-import type { RulePack } from './rulepack.ts';
+import { decodeProfile, profilesNeededBy } from './profile.ts';
+import type { Profile, RulePack } from './rulepack.ts';
 
 /** Version of the compiled form; it changes together with the code that reads it, in one build. */
 export const COMPILED_VERSION = 1;
@@ -46,10 +46,14 @@ export function rulePackFromJson(json: unknown): RulePack {
   return pack;
 }
 
-/** Profiles and checks out of data, with everything that is wrong in them or between them. */
+/**
+ * Profiles and checks out of data, with everything that is wrong in them or between them. `known`: profiles of other packs,
+ * which those of this one may extend.
+ */
 export function decodeFiles(
   files: readonly CompiledFile[],
   locateIn: LocateIn,
+  known: readonly Profile[] = [],
 ): { readonly pack: RulePack; readonly problems: readonly RulePackProblem[] } {
   const problems: RulePackProblem[] = [];
   const read = <T>(file: CompiledFile, decode: (data: unknown, decoder: Decoder) => T): T => {
@@ -58,7 +62,13 @@ export function decodeFiles(
     problems.push(...decoder.problems);
     return value;
   };
-  const profiles = files.filter((file) => file.kind === 'profile').map((file) => read(file, decodeProfile));
+  const ofProfiles = decodeProfiles(
+    files.filter((file) => file.kind === 'profile'),
+    locateIn,
+    known,
+  );
+  const { profiles } = ofProfiles;
+  problems.push(...ofProfiles.problems);
   const checks = files.filter((file) => file.kind === 'check').map((file) => read(file, decodeCheck));
   problems.push(...repeatedIds(files, locateIn));
   return {
@@ -68,6 +78,67 @@ export function decodeFiles(
     },
     problems,
   };
+}
+
+/** Profiles in an order in which each comes after those it extends or is compared with. */
+function decodeProfiles(
+  files: readonly CompiledFile[],
+  locateIn: LocateIn,
+  known: readonly Profile[],
+): { readonly profiles: Profile[]; readonly problems: readonly RulePackProblem[] } {
+  const done = new Map(known.map((profile) => [profile.id, profile]));
+  const profiles: Profile[] = [];
+  const problems: RulePackProblem[] = [];
+  const idOf = ({ data }: CompiledFile) => (isMapping(data) ? data.id : undefined);
+  const broken = new Set<unknown>();
+  let waiting = [...files];
+  while (waiting.length > 0) {
+    const ready = waiting.filter((file) =>
+      profilesNeededBy(file.data).every(
+        (name) => done.has(name) || !waiting.some((other) => idOf(other) === name),
+      ),
+    );
+    if (ready.length === 0) {
+      for (const file of waiting) {
+        const decoder = new Decoder(file.file, locateIn(file.file));
+        const key = isMapping(file.data) && file.data.extends !== undefined ? 'extends' : 'compared-with';
+        decoder.report([key], 'profiles that refer to each other in a circle have no beginning');
+        problems.push(...decoder.problems);
+      }
+      break;
+    }
+    for (const file of ready) {
+      // What is wrong in a base is said once, not again for everything that extends it.
+      if (profilesNeededBy(file.data).some((name) => broken.has(name))) {
+        broken.add(idOf(file));
+        continue;
+      }
+      const outcome = decodeOneProfile(file.data, file.file, locateIn(file.file), done);
+      problems.push(...outcome.problems);
+      profiles.push(outcome.profile);
+      if (outcome.problems.length > 0) broken.add(idOf(file));
+      if (!done.has(outcome.profile.id)) done.set(outcome.profile.id, outcome.profile);
+    }
+    waiting = waiting.filter((file) => !ready.includes(file));
+  }
+  return { profiles, problems };
+}
+
+/** One profile out of data, with what is wrong in it, in the order of the text. */
+export function decodeOneProfile(
+  data: unknown,
+  file: string,
+  locate: Locate,
+  known: ReadonlyMap<string, Profile>,
+): { readonly profile: Profile; readonly problems: readonly RulePackProblem[] } {
+  const decoders: Decoder[] = [];
+  const make = (translate?: Translate): Decoder => {
+    const decoder = new Decoder(file, locate, translate);
+    decoders.push(decoder);
+    return decoder;
+  };
+  const profile = decodeProfile(data, make, known);
+  return { profile, problems: decoders.flatMap((decoder) => decoder.problems) };
 }
 
 /**

@@ -1,9 +1,14 @@
 import { isAlias, isCollection, isMap, isPair, isScalar, LineCounter, type Node, parseDocument } from 'yaml';
 import { decodeCheck } from './check.ts';
 import { Decoder, type Locate, type Path } from './decode.ts';
-import { COMPILED_VERSION, type CompiledFile, type CompiledRulePack, decodeFiles } from './pack.ts';
+import {
+  COMPILED_VERSION,
+  type CompiledFile,
+  type CompiledRulePack,
+  decodeFiles,
+  decodeOneProfile,
+} from './pack.ts';
 import { type Decoded, RulePackError, type RulePackProblem } from './problem.ts';
-import { decodeProfile } from './profile.ts';
 import type { CheckDefinition, Profile, RulePack } from './rulepack.ts';
 
 /** A file of a rule pack: `profiles/*.yaml` hold profiles, every other file a check. */
@@ -15,9 +20,14 @@ export interface RulePackFile {
 /** Longest file of a rule pack that is read. The longest of ours has a hundredth of it. */
 const MAX_TEXT_LENGTH = 1_000_000;
 
-/** One profile from YAML, or all that is wrong with it. */
-export function parseProfile(text: string, file: string): Decoded<Profile> {
-  return parseWith(text, file, decodeProfile);
+/** One profile from YAML, or all that is wrong with it. `known`: the profiles it may extend or be compared with. */
+export function parseProfile(text: string, file: string, known: readonly Profile[] = []): Decoded<Profile> {
+  const { data, locate, problems } = readYaml(text, file);
+  if (problems.length > 0) return { kind: 'bad', problems };
+  const outcome = decodeOneProfile(data, file, locate, new Map(known.map((one) => [one.id, one])));
+  return outcome.problems.length === 0
+    ? { kind: 'ok', value: outcome.profile }
+    : { kind: 'bad', problems: outcome.problems };
 }
 
 /** One check from YAML, or all that is wrong with it. */
@@ -38,12 +48,12 @@ function parseWith<T>(
 }
 
 /**
- * The rule pack of these YAML files.
+ * The rule pack of these YAML files. `known`: profiles of other packs, which those of this one may extend.
  *
  * @throws RulePackError with every problem of every file.
  */
-export function parseRulePack(files: readonly RulePackFile[]): RulePack {
-  return readFiles(files).pack;
+export function parseRulePack(files: readonly RulePackFile[], known: readonly Profile[] = []): RulePack {
+  return readFiles(files, known).pack;
 }
 
 /**
@@ -52,10 +62,13 @@ export function parseRulePack(files: readonly RulePackFile[]): RulePack {
  * @throws RulePackError with every problem of every file.
  */
 export function compileRulePack(files: readonly RulePackFile[]): CompiledRulePack {
-  return { version: COMPILED_VERSION, files: readFiles(files).compiled };
+  return { version: COMPILED_VERSION, files: readFiles(files, []).compiled };
 }
 
-function readFiles(files: readonly RulePackFile[]): { pack: RulePack; compiled: CompiledFile[] } {
+function readFiles(
+  files: readonly RulePackFile[],
+  known: readonly Profile[],
+): { pack: RulePack; compiled: CompiledFile[] } {
   const locates = new Map<string, Locate>();
   const problems: RulePackProblem[] = [];
   const compiled: CompiledFile[] = [];
@@ -66,7 +79,7 @@ function readFiles(files: readonly RulePackFile[]): { pack: RulePack; compiled: 
     const kind = /(^|\/)profiles\/[^/]*$/.test(file) ? 'profile' : 'check';
     if (yaml.problems.length === 0) compiled.push({ kind, file, data: yaml.data });
   }
-  const decoded = decodeFiles(compiled, (file) => locates.get(file) ?? (() => null));
+  const decoded = decodeFiles(compiled, (file) => locates.get(file) ?? (() => null), known);
   problems.push(...decoded.problems);
   if (problems.length > 0) throw new RulePackError(problems);
   return { pack: decoded.pack, compiled };

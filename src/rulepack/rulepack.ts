@@ -6,12 +6,33 @@ export const ADMIN_NETWORKS = 'admin-networks';
 
 /**
  * Destination ports of a flow. `service-range` is R(h) of the receiving host h: its service range (the
- * profile's, unless the configuration or an `nsrports` export narrows it) without 7937 and without the admin
- * ports that h itself serves.
+ * profile's, unless the configuration or an `nsrports` export narrows it) without the ports of `range-without` and without
+ * the admin ports that h itself serves.
  */
 export type PortTerm =
   | { readonly kind: 'ports'; readonly range: Interval }
   | { readonly kind: 'service-range' };
+
+/** How sure a profile is of a flow: two independent sources or the vendor's text, one source, or a deduction. */
+export type Confidence = 'high' | 'medium' | 'low';
+
+/** A document, program or picture that a profile rests on. */
+export interface ProfileSource {
+  readonly id: string;
+  readonly title: string;
+}
+
+/** When a flow is there at all; every part has to hold, and empty parts hold always. */
+export interface FlowCondition {
+  /** Each of these roles is had by a host of the datazone, or has networks. */
+  readonly roles: readonly string[];
+  /** None of these is. */
+  readonly withoutRoles: readonly string[];
+  /** nwaudit.yaml declares each of these under `features`. */
+  readonly features: readonly string[];
+  /** Whether the receiving host's service range is declared (`service_ports`, or an `nsrports` export) or the profile's. */
+  readonly servicePorts: 'declared' | 'default' | undefined;
+}
 
 /** One permitted way between roles: who may open connections to whom, on which destination ports. */
 export interface Flow {
@@ -23,6 +44,9 @@ export interface Flow {
   /** IP protocol number. */
   readonly protocol: number;
   readonly ports: readonly PortTerm[];
+  /** One open port of `ports` is enough where the flow is required: services that have a plain and an encrypted port. */
+  readonly anyPort: boolean;
+  readonly when: FlowCondition;
   /**
    * `required`: blocked is a finding. `allowed`: may be open, need not be. `vendor`: this profile sees no need,
    * the vendor requires it; open is the finding `check` with `severity` instead of an exposure.
@@ -31,17 +55,49 @@ export interface Flow {
   /** Check that reports an open `vendor` flow; `undefined` for one that is only mentioned. */
   readonly check: string | undefined;
   readonly severity: Severity | undefined;
-  /** Where in the guide this flow stands, as section titles. */
+  /** Where the flow stands: section titles of the guide, or the titles of the sources. */
   readonly where: string;
+  /** `undefined` where the profile does not say. */
+  readonly confidence: Confidence | undefined;
+  readonly sources: readonly ProfileSource[];
   readonly note: string | undefined;
 }
 
 /** A TCP port of an administration service, and who serves it. */
 export interface AdminPort {
   readonly port: number;
+  /** What listens there; `undefined` where the profile does not say. */
+  readonly title: string | undefined;
   readonly servedBy: readonly string[];
   /** Roles that serve it where no *other* host has one of `servedBy`; empty when there is no such fallback. */
   readonly elseServedBy: readonly string[];
+}
+
+/** A port that nobody has to reach from another host. */
+export interface NeverRemotePort {
+  readonly port: number;
+  /** IP protocol number. */
+  readonly protocol: number;
+  /** What listens there. */
+  readonly title: string;
+  readonly note: string | undefined;
+  readonly confidence: Confidence | undefined;
+  readonly sources: readonly ProfileSource[];
+}
+
+/** A TCP port where a service is reached without encryption, and the one to use instead. */
+export interface PlaintextPort {
+  readonly port: number;
+  readonly instead: number;
+  /** The service, as the subject of a sentence. */
+  readonly title: string;
+  readonly servedBy: readonly string[];
+}
+
+/** Something an environment has or has not, on which flows depend; declared under `features` of nwaudit.yaml. */
+export interface ProfileFeature {
+  readonly id: string;
+  readonly title: string;
 }
 
 export interface ProfileRole {
@@ -55,14 +111,24 @@ export interface Profile {
   readonly title: string;
   readonly description: string;
   readonly roles: readonly ProfileRole[];
-  /** Ports a NetWorker process may listen on unless a host narrows it. */
-  readonly serviceRange: Interval;
+  /** Ports that processes of the product may listen on unless a host narrows it; `undefined`: it has no such range. */
+  readonly serviceRange: Interval | undefined;
+  /** Ports of the service range that a flow's `service-range` leaves out, because flows name them one by one. */
+  readonly rangeWithout: readonly number[];
   /** Ports inside every host's service range that never move. */
   readonly fixedPorts: readonly number[];
   /** Source ports old releases used; as destinations they point at a rule written for the wrong direction. */
-  readonly connectionPorts: Interval;
+  readonly connectionPorts: Interval | undefined;
   readonly adminPorts: readonly AdminPort[];
+  readonly neverRemote: readonly NeverRemotePort[];
+  readonly plaintextPorts: readonly PlaintextPort[];
+  readonly features: readonly ProfileFeature[];
+  readonly sources: readonly ProfileSource[];
   readonly flows: readonly Flow[];
+  /** The profile whose further requirements are told as advice; `undefined` for none. */
+  readonly comparedWith: Profile | undefined;
+  /** The profile as data, that of the profiles it extends included: what an extension of it starts from. */
+  readonly data: unknown;
 }
 
 /**

@@ -32,6 +32,10 @@ const documents: readonly (readonly ['both' | 'schema' | 'neither', string, unkn
   ['both', 'a single network', { admin_networks: '198.51.100.0/28' }],
   ['both', 'IPv6 and ranges', { admin_networks: ['2001:db8::/64', '192.0.2.1-192.0.2.9', ' 192.0.2.20 '] }],
   ['both', 'role networks', { role_networks: { client: ['192.0.2.0/24'], nmc: '192.0.2.1' } }],
+  ['both', 'features', { features: ['message-bus', 'replication'] }],
+  ['both', 'a single feature', { features: 'nsrlogin' }],
+  ['schema', 'a feature that no profile knows', { features: ['mesage-bus'] }],
+  ['neither', 'a feature that is no text', { features: [1] }],
   ['both', 'an empty host', withHost(null)],
   ['both', 'several roles', withHost({ roles: ['server', 'nmc'] })],
   [

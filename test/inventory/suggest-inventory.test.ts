@@ -34,7 +34,7 @@ test('a suggestion shows hosts, guessed roles and open questions', () => {
     # 192.0.2.0/24 is a source of 2 rules of client-01: which hosts live there?
     # 198.51.100.7 is a source of 1 rule of client-01 (ports 9090): admin host?
   zebra:
-    # role: ? # one of server, client, storage-node, nmc, auth, data-domain, gateway
+    # role: ? # one of server, client, storage-node, nmc, auth, data-domain, gateway, nwui, vproxy, ndmp-filer, licence-server
     # addresses: [] # its own addresses, as the other hosts see them
 
 `);

@@ -12,9 +12,11 @@ import { compileRulePack, parseCheck, parseProfile, parseRulePack } from '../../
 
 const read = (path: string): string => readFileSync(new URL(path, import.meta.url), 'utf8');
 const GUIDE = read('../../rules/profiles/guide.yaml');
+const VENDOR = read('../../rules/profiles/vendor.yaml');
 const CHECK = read('example-check.yaml');
 const FILES = [
   { file: 'profiles/guide.yaml', text: GUIDE },
+  { file: 'profiles/vendor.yaml', text: VENDOR },
   { file: 'checks/service-port-beyond-peers.yaml', text: CHECK },
 ];
 
@@ -25,9 +27,15 @@ const checkSchema = ajv.compile(JSON.parse(read('../../rules/schema/check.schema
 const problemsOf = (decoded: ReturnType<typeof parseCheck> | ReturnType<typeof parseProfile>): string[] =>
   decoded.kind === 'ok' ? [] : decoded.problems.map(formatProblem);
 
+const vendor = (() => {
+  const decoded = parseProfile(VENDOR, 'vendor.yaml');
+  if (decoded.kind === 'bad') throw new Error(problemsOf(decoded).join('\n'));
+  return decoded.value;
+})();
+
 describe('the guide profile', () => {
   test('is valid for the loader and for its schema', () => {
-    expect(problemsOf(parseProfile(GUIDE, 'guide.yaml'))).toEqual([]);
+    expect(problemsOf(parseProfile(GUIDE, 'guide.yaml', [vendor]))).toEqual([]);
     expect(profileSchema(parse(GUIDE)) || profileSchema.errors).toBe(true);
   });
 
@@ -51,12 +59,34 @@ describe('the guide profile', () => {
     expect(profile?.serviceRange).toEqual({ lo: 7937n, hi: 9936n });
     expect(profile?.connectionPorts).toEqual({ lo: 10001n, hi: 30000n });
     expect(profile?.adminPorts).toEqual([
-      { port: 9090, servedBy: ['nmc', 'auth'], elseServedBy: ['server'] },
+      { port: 9090, title: undefined, servedBy: ['nmc', 'auth'], elseServedBy: ['server'] },
     ]);
     expect(profile?.flows.find((flow) => flow.id === 'dynamic-range-to-server')).toMatchObject({
       check: 'dynamic-range-open-on-server',
       severity: 'low',
     });
+  });
+});
+
+describe('the vendor profile', () => {
+  test('is valid for its schema', () => {
+    expect(profileSchema(parse(VENDOR)) || profileSchema.errors).toBe(true);
+  });
+
+  test('fails nothing that is a deduction', () => {
+    const doubtful = vendor.flows.filter((f) => f.confidence !== 'high' && f.confidence !== 'medium');
+    expect(doubtful.map((f) => `${f.id} ${f.need}`).filter((f) => !f.endsWith(' allowed'))).toEqual([]);
+    expect(
+      vendor.flows.filter((f) => /not verified|UNVERIFIED/i.test(f.note ?? '')).map((f) => f.id),
+    ).toContain('v06-storage-node-to-client');
+  });
+
+  test('names a source or says that there is none, for every flow', () => {
+    expect(vendor.flows.filter((f) => f.where === '' || f.confidence === undefined)).toEqual([]);
+    const used = new Set(
+      [...vendor.flows, ...vendor.neverRemote].flatMap((f) => f.sources.map((source) => source.id)),
+    );
+    expect(vendor.sources.map((source) => source.id).filter((id) => !used.has(id))).toEqual([]);
   });
 });
 
@@ -154,7 +184,7 @@ describe('problems in a profile', () => {
       'expected a protocol such as tcp',
     ],
   ])('%s', (_, text, expected) => {
-    expect(problemsOf(parseProfile(text, 'p.yaml')).join('\n')).toContain(expected);
+    expect(problemsOf(parseProfile(text, 'p.yaml', [vendor])).join('\n')).toContain(expected);
   });
 
   test.each([
@@ -165,7 +195,7 @@ describe('problems in a profile', () => {
   ])('the schema rejects what the loader rejects: %s', (_, change) => {
     const changed = change(parse(GUIDE));
     expect(profileSchema(changed)).toBe(false);
-    expect(parseProfile(JSON.stringify(changed), 'p.yaml').kind).toBe('bad');
+    expect(parseProfile(JSON.stringify(changed), 'p.yaml', [vendor]).kind).toBe('bad');
   });
 });
 
