@@ -75,7 +75,7 @@ interface Binding extends Placed {
 /** Which of the zones a packet of one chain is in: the first binding that it matches, then the default zone. */
 function addDispatch(place: Place, dispatch: Dispatch, world: World): void {
   const chain = `${place.chain}_ZONES`;
-  const sources = dispatch.zones.flatMap((zone) => sourceBindings(zone, place, dispatch, world));
+  const sources = dispatch.zones.flatMap((zone) => sourceBindings(zone, place, world));
   const interfaces = [
     ...dispatch.zones.flatMap((zone) => interfaceBindings(zone, place)),
     ...lostBindings(place, dispatch),
@@ -84,7 +84,7 @@ function addDispatch(place: Place, dispatch: Dispatch, world: World): void {
   const early = place.chain !== 'filter_FORWARD' && place.chain !== 'nat_POSTROUTING';
   if (world.isIptables && !early && sources.some(({ isMac }) => isMac))
     addWithoutMacs(chain, sources, interfaces, dispatch, world);
-  else for (const binding of inOrder(sources, interfaces)) world.builder.add(chain, draftOf(binding));
+  else for (const binding of inOrder(sources, interfaces)) addBinding(chain, binding, dispatch, world);
   world.builder.add(chain, {
     matches: [],
     verdict: { kind: 'goto', chain: `${place.zone}${dispatch.defaultZone}` },
@@ -97,11 +97,8 @@ function priorityOf(zone: BoundZone, place: Place): number {
   return Number(place.interface === 'iif' ? zone.ingressPriority : zone.egressPriority) || 0;
 }
 
-function sourceBindings(zone: BoundZone, place: Place, dispatch: Dispatch, world: World): readonly Binding[] {
-  const verdict: Verdict = {
-    kind: dispatch.drifting ? 'jump' : 'goto',
-    chain: `${place.zone}${zone.name}`,
-  };
+function sourceBindings(zone: BoundZone, place: Place, world: World): readonly Binding[] {
+  const verdict: Verdict = { kind: 'goto', chain: `${place.zone}${zone.name}` };
   return zone.sources.map((source): Binding => {
     const match = sourceMatch(place.address, source, world, place.sight);
     const { header, version } = sourceSide(source, match, world);
@@ -166,6 +163,28 @@ function draftOf(
   return element === undefined ? draft : { ...draft, configured: element };
 }
 
+const DRIFTING_WORDS = 'firewalld before 1.0 runs with AllowZoneDrifting=yes';
+const DRIFTING: Match = { text: DRIFTING_WORDS, condition: unknown(DRIFTING_WORDS) };
+const NOT_DRIFTING: Match = { text: `not (${DRIFTING_WORDS})`, condition: not(DRIFTING.condition) };
+
+/** The rule of a binding. Where zones may drift, a source jumps to its zone instead: what that leaves undecided goes on. */
+function addBinding(
+  chain: string,
+  binding: Binding,
+  dispatch: Dispatch,
+  world: World,
+  ...before: readonly Match[]
+): void {
+  const { kind, verdict } = binding;
+  if (!dispatch.drifting || kind !== 'source' || verdict.kind !== 'goto') {
+    world.builder.add(chain, draftOf(binding, ...before));
+    return;
+  }
+  const jump: Binding = { ...binding, verdict: { kind: 'jump', chain: verdict.chain } };
+  world.builder.add(chain, draftOf(jump, ...before, DRIFTING));
+  world.builder.add(chain, draftOf(binding, ...before, NOT_DRIFTING));
+}
+
 function addWithoutMacs(
   chain: string,
   sources: readonly Binding[],
@@ -186,7 +205,7 @@ function addWithoutMacs(
         detail: `${refused.text}: firewalld counts MAC addresses before it that iptables has no rules for in ${chain}, and iptables refuses the place`,
       });
     const own: Match = { text: `ipv${version}`, condition: versionIs(version) };
-    for (const binding of bindings) world.builder.add(chain, draftOf(binding, own));
+    for (const binding of bindings) addBinding(chain, binding, dispatch, world, own);
   }
 }
 
@@ -303,11 +322,9 @@ function addTarget(zone: BoundZone, holder: Holder, dispatch: Dispatch, world: W
 
 /** Only packets that came by a source go on: those that came by an interface are in no further zone. */
 function driftingRule(zone: BoundZone, holder: Holder) {
-  const words = 'firewalld before 1.0 runs with AllowZoneDrifting=yes';
   const text = `AllowZoneDrifting in ${holder.label}`;
-  const match: Match = { text: words, condition: unknown(words) };
   const verdict: Verdict = { kind: 'return' };
-  return { matches: [match], verdict, text, origin: zone.origin };
+  return { matches: [DRIFTING], verdict, text, origin: zone.origin };
 }
 
 /** Interfaces that no zone names, bound to the default zone by NetworkManager or not at all. For hooks that have the interface. */

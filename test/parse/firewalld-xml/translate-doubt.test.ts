@@ -209,6 +209,17 @@ describe('settings of other versions', () => {
     });
   });
 
+  it('without zone drifting no forwarded port of another zone is for a packet that a source puts elsewhere', () => {
+    const files = {
+      'firewalld.conf': conf('DefaultZone=public', 'AllowZoneDrifting=yes'),
+      [PUBLIC]: zone('<forward-port port="80" protocol="tcp" to-port="8080"/>'),
+      'zones/backup.xml': zone('<source address="192.0.2.0/24"/>'),
+    };
+    const drifting = 'input eth0 192.0.2.7 198.51.100.1 tcp 80';
+    const other = 'input eth0 203.0.113.7 198.51.100.1 tcp 80';
+    expect(verdicts(files, [drifting, other])).toEqual({ [drifting]: 'unknown', [other]: 'accept' });
+  });
+
   it('StrictForwardPorts leaves it open whether a translation of others is accepted', () => {
     const files = {
       'firewalld.conf': conf('StrictForwardPorts=yes'),
