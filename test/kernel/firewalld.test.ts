@@ -7,13 +7,20 @@ import { skipsFirewalldTests } from './environment.ts';
 import { firewalldAimOptions, firewalldAsRules } from './firewalld-aim.ts';
 import { readFirewalldExports, readFirewalldXml } from './firewalld-ask.ts';
 import { type FirewalldFixture, readFirewalldCorpus, readFirewalldFixtures } from './firewalld-fixtures.ts';
-import { type FirewalldAnswer, type FirewalldFiles, runFirewalldCase } from './firewalld-run.ts';
+import {
+  type FirewalldAnswer,
+  type FirewalldFiles,
+  runFirewalldCase,
+  runFirewalldDaemon,
+} from './firewalld-run.ts';
 import { generateFirewalld } from './generate-firewalld.ts';
 import { aimPackets } from './packets.ts';
 import type { TracePacket } from './trace-packet.ts';
 
 const PACKETS_PER_FIXTURE = 150;
 const PACKETS_PER_GENERATED = 120;
+/** Random configurations that the whole daemon is started with as well. */
+const DAEMON_SEEDS = [1, 2, 3, 4, 5, 6, 7, 8];
 /** Longer runs name their seeds: `NWAUDIT_KERNEL_SEEDS=1000-1999`. */
 const [FIRST_SEED = 1, LAST_SEED = 12] =
   (process.env.NWAUDIT_KERNEL_SEEDS ?? '').match(/\d+/g)?.map(Number) ?? [];
@@ -105,6 +112,32 @@ describe.skipIf(skipped)(
     });
   },
 );
+
+/** What firewalld loaded, without times, and without what ipset draws by lot. */
+function loadedBy({ state, log, exports }: FirewalldAnswer): unknown {
+  // The exports are texts by name.
+  const lines = (Object.entries(exports) as [string, string][]).map(([name, text]): [string, string[]] => [
+    name,
+    text
+      .replace(/ initval 0x[0-9a-f]+/g, '')
+      .split('\n')
+      .filter((line) => !line.startsWith('# ')),
+  ]);
+  const { 'ipset-save': sets, ...others } = Object.fromEntries(lines);
+  return { state, log, ...others, 'ipset-save': sets?.sort() };
+}
+
+describe.skipIf(skipped)('the engine of firewalld alone, loads what the daemon loads', () => {
+  it.each(DAEMON_SEEDS)('seed %i', async (seed) => {
+    const { files } = generateFirewalld(seed);
+    const firewalldCase = { files, packets: [], interfaces: ['eth0'] };
+    const engine = await runFirewalldCase(firewalldCase);
+    expect(engine.exports['nft-json']).toContain(
+      files['firewalld.conf']?.includes('FirewallBackend=iptables') ? 'INPUT' : 'firewalld',
+    );
+    expect(loadedBy(engine)).toEqual(loadedBy(await runFirewalldDaemon(firewalldCase)));
+  });
+});
 
 describe.skipIf(skipped)('random firewalld configurations get the verdicts that the kernel gives', () => {
   const totals = newTotals();
