@@ -9,6 +9,7 @@ import {
   type Estate,
   HostContext,
   type HostInput,
+  type HostOutcome,
 } from './check/index.ts';
 import {
   applyWaivers,
@@ -75,7 +76,14 @@ export function scan(inputs: readonly ScanInput[], options: ScanOptions): Report
     },
   );
   const filesOf = groupByHost(inputs, assignment.hosts);
-  const run: RunState = { findings: [], inputs: [], hosts: [], diagnostics: [], hints: new Set() };
+  const run: RunState = {
+    findings: [],
+    outcomes: [],
+    inputs: [],
+    hosts: [],
+    diagnostics: [],
+    hints: new Set(),
+  };
   const resolved = resolveHosts([...filesOf.keys()], inventory).map((host) =>
     withRolesOfProfile(run, host, profile),
   );
@@ -90,7 +98,7 @@ export function scan(inputs: readonly ScanInput[], options: ScanOptions): Report
     options.onProgress?.(++done, filesOf.size);
   }
   for (const problem of assignment.problems) run.hints.add(problem.detail);
-  run.findings.push(...checkRun({ estate }, options.checks));
+  for (const finding of checkRun(estate, run.outcomes, options.checks)) run.findings.push(finding);
   addRunHints(run, estate);
   return assemble(run, estate, options);
 }
@@ -98,6 +106,8 @@ export function scan(inputs: readonly ScanInput[], options: ScanOptions): Report
 /** What a run has gathered so far. */
 interface RunState {
   readonly findings: Finding[];
+  /** Of the hosts that could be judged. */
+  readonly outcomes: HostOutcome[];
   readonly inputs: ReportInput[];
   readonly hosts: ReportHost[];
   readonly diagnostics: ParseDiagnostic[];
@@ -198,6 +208,7 @@ function auditHost(
   };
   const outcome = judge(input, estate, options);
   for (const f of outcome.findings) run.findings.push(f);
+  if (outcome.refusal === undefined) run.outcomes.push(outcome);
   for (const d of outcome.diagnostics) run.diagnostics.push(d);
   run.hosts.push(toReportHost(input, outcome.refusal));
 }
@@ -217,19 +228,18 @@ function withNothingSaid(host: ResolvedHost, read: HostExports): HostExports {
   };
 }
 
-interface HostOutcome {
-  readonly findings: readonly Finding[];
+interface Judgement extends HostOutcome {
   readonly diagnostics: readonly ParseDiagnostic[];
   /** Why the host could not be judged although its exports were read. */
   readonly refusal: string | undefined;
 }
 
 /** Runs the checks. A rule set too large for the size limit is refused by name, and the run is incomplete. */
-function judge(input: HostInput, estate: Estate, options: ScanOptions): HostOutcome {
+function judge(input: HostInput, estate: Estate, options: ScanOptions): Judgement {
   try {
     const context = new HostContext(input, estate, options.nodeBudget);
-    const findings = checkHost(context, options.checks);
-    return { findings, diagnostics: context.troubles(), refusal: undefined };
+    const outcome = checkHost(context, options.checks);
+    return { ...outcome, diagnostics: context.troubles(), refusal: undefined };
   } catch (error) {
     // A rule set nested so deeply that the call stack ends is refused like one that needs too much memory.
     const tooDeep = error instanceof RangeError && /call stack/.test(error.message);
@@ -240,14 +250,14 @@ function judge(input: HostInput, estate: Estate, options: ScanOptions): HostOutc
     const origin = { file, line: 1, column: 1, endLine: 1, endColumn: 1, path: null };
     const diagnostic: ParseDiagnostic = { kind: 'unsupported', incomplete: true, origin, detail };
     const onlyUnread = options.checks.filter((c) => c.evaluate === 'unread-input');
-    const findings = checkHost(
+    const outcome = checkHost(
       new HostContext(
         { ...input, ruleset: EMPTY_RULESET, diagnostics: [...input.diagnostics, diagnostic] },
         estate,
       ),
       onlyUnread,
     );
-    return { findings, diagnostics: [diagnostic], refusal: detail };
+    return { ...outcome, diagnostics: [diagnostic], refusal: detail };
   }
 }
 
@@ -305,6 +315,13 @@ function addRunHints(run: RunState, estate: Estate): void {
   if (inventory === undefined) {
     run.hints.add(
       'No nwaudit.yaml was found. Run `nwaudit init` on these exports: it writes a first one with the hosts and addresses it sees.',
+    );
+  }
+  const gateways = new Set(hosts.flatMap((h) => h.behind ?? []));
+  const unseen = hosts.filter((h) => gateways.has(h.name) && !h.hasExport).map((h) => h.name);
+  if (unseen.length > 0) {
+    run.hints.add(
+      `Paths through ${listNames(unseen)} are judged at their ends only: what a gateway lets through is not shown without its export.`,
     );
   }
   const guessed = hosts

@@ -6,7 +6,10 @@ import { type Interval, type IpVersion, normalizeIntervals } from '../net/index.
 /** One entitled access that has to keep working, or that is missing. */
 export interface KeptAccess {
   readonly version: IpVersion;
+  /** The peer; where the host itself sends, its destination. */
   readonly saddr: Interval;
+  /** Only this destination; absent: the rule names none. */
+  readonly daddr?: Interval;
   readonly protocol: number;
   readonly ports: readonly Interval[];
 }
@@ -33,6 +36,8 @@ export type WantedRule =
       readonly version: IpVersion;
       readonly protocol: number;
       readonly sources: readonly Interval[];
+      /** Empty: the rule names none. */
+      readonly destinations: readonly Interval[];
       readonly ports: readonly Interval[];
     }
   | { readonly kind: 'loopback' | 'replies' | 'neighbours' };
@@ -104,10 +109,12 @@ export function targetOf(change: Change): { readonly table: Table; readonly chai
 }
 
 /** The access of both versions as few rules as it takes: one per version, protocol and port list. */
-export function accessRules(kept: readonly KeptAccess[]): WantedRule[] {
+export function accessRules(kept: readonly KeptAccess[]): Extract<WantedRule, { readonly kind: 'access' }>[] {
+  const told = ({ lo, hi }: Interval) => `${lo}-${hi}`;
   const portsOf = new Map<string, { access: KeptAccess; ports: Interval[] }>();
   for (const access of kept) {
-    const key = `${access.version} ${access.protocol} ${access.saddr.lo}-${access.saddr.hi}`;
+    const to = access.daddr === undefined ? '' : told(access.daddr);
+    const key = `${access.version} ${access.protocol} ${told(access.saddr)} ${to}`;
     const known = portsOf.get(key);
     if (known === undefined) portsOf.set(key, { access, ports: [...access.ports] });
     else
@@ -117,7 +124,8 @@ export function accessRules(kept: readonly KeptAccess[]): WantedRule[] {
   const groups = new Map<string, { access: KeptAccess; ports: Interval[]; sources: Interval[] }>();
   for (const { access, ports } of portsOf.values()) {
     const normalized = normalizeIntervals(ports);
-    const key = `${access.version} ${access.protocol} ${normalized.map((p) => `${p.lo}-${p.hi}`).join()}`;
+    const to = access.daddr === undefined ? '' : told(access.daddr);
+    const key = `${access.version} ${access.protocol} ${to} ${normalized.map(told).join()}`;
     const group = groups.get(key);
     if (group === undefined) groups.set(key, { access, ports: normalized, sources: [access.saddr] });
     else group.sources.push(access.saddr);
@@ -127,6 +135,7 @@ export function accessRules(kept: readonly KeptAccess[]): WantedRule[] {
     version: access.version,
     protocol: access.protocol,
     sources: distinctSources(sources),
+    destinations: access.daddr === undefined ? [] : [access.daddr],
     ports,
   }));
 }

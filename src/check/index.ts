@@ -2,4 +2,4 @@
 export { EVALUATORS, type RunContext } from './evaluator/index.ts';
 export { HostContext, type HostInput } from './host-context.ts';
 export { createEstate, type Estate } from './peers.ts';
-export { CheckBindingError, checkHost, checkRun } from './runner.ts';
+export { CheckBindingError, checkHost, checkRun, type HostOutcome } from './runner.ts';

@@ -175,9 +175,12 @@ function bodiesOf(
           before.push(...set.commands);
           matches = [`-m set --match-set ${set.name} ${direction === 'in' ? 'src' : 'dst'}`];
         }
+        // Destinations of their own are named where packets pass through the host.
+        const to = rule.destinations.map((d) => addressMatch(rule.version, d, 'out'));
         for (const match of matches)
-          for (const ports of portMatches(rule.protocol, rule.ports))
-            bodies.push(accept(match, ports, other));
+          for (const destination of to.length === 0 ? [''] : to)
+            for (const ports of portMatches(rule.protocol, rule.ports))
+              bodies.push(accept(match, destination, ports, other));
       }
     }
   }

@@ -76,13 +76,16 @@ function ruleText(rule: WantedRule, { before, behind }: Repeated, direction: 'in
     case 'neighbours':
       return 'icmpv6 type { nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert } accept';
     case 'access': {
-      const { version, protocol, sources, ports } = rule;
-      const address = `${version === 4 ? 'ip' : 'ip6'} ${direction === 'in' ? 'saddr' : 'daddr'}`;
+      const { version, protocol, sources, destinations, ports } = rule;
+      const family = version === 4 ? 'ip' : 'ip6';
+      const address = `${family} ${direction === 'in' ? 'saddr' : 'daddr'}`;
       const name = formatProtocol(protocol);
       const portMatch =
         ports.length === 0 ? `meta l4proto ${name}` : `${name} dport ${oneOrSet(ports.map(portText))}`;
-      const from = oneOrSet(sources.map((s) => formatAddressInterval(version, s)));
-      return [...before, address, from, portMatch, ...behind, 'accept'].join(' ');
+      const told = (list: readonly Interval[]) =>
+        oneOrSet(list.map((s) => formatAddressInterval(version, s)));
+      const to = destinations.length === 0 ? [] : [`${family} daddr`, told(destinations)];
+      return [...before, address, told(sources), ...to, portMatch, ...behind, 'accept'].join(' ');
     }
   }
 }

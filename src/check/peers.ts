@@ -151,6 +151,38 @@ export function receiversOf(estate: Estate, flow: Flow, sender: ResolvedHost): P
   return peersOf(estate, flow, sender, 'to');
 }
 
+/** Two ends of a flow with a gateway between them. */
+export interface Crossing {
+  readonly sender: Peer;
+  readonly receiver: Peer;
+}
+
+/**
+ * The ways of a flow that lead through a gateway: of hosts known by address, exactly one stands behind it, as `behind` in nwaudit.yaml says.
+ * Networks and hosts that name no gateway stand behind none.
+ */
+export function crossingsOf(estate: Estate, flow: Flow, gateway: ResolvedHost): Crossing[] {
+  const isBehind = (host: ResolvedHost | undefined) => host?.behind?.includes(gateway.name) === true;
+  if (!estate.hosts.some(isBehind)) return [];
+  const receivers = new Set(flow.to.flatMap((role) => estate.hostsByRole.get(role) ?? []));
+  return [...receivers]
+    .filter((receiver) => receiver !== gateway && receiver.addresses.length > 0)
+    .filter((receiver) => flowHolds(estate, flow, receiver, receiver))
+    .flatMap((receiver) => {
+      const far: Peer = { name: receiver.name, host: receiver, ranges: receiver.addresses };
+      return sendersOf(estate, flow, receiver)
+        .filter(({ host, ranges }) => host !== gateway && ranges.length > 0)
+        .filter(({ host }) => isBehind(host) !== isBehind(receiver))
+        .map((sender) => ({ sender, receiver: far }));
+    });
+}
+
+/** The gateways between two hosts, by name. */
+export function gatewaysBetween(a: ResolvedHost | undefined, b: ResolvedHost | undefined): string[] {
+  const [first, second] = [a?.behind ?? [], b?.behind ?? []];
+  return [...first.filter((g) => !second.includes(g)), ...second.filter((g) => !first.includes(g))];
+}
+
 /** Flows that end at the host, those whose condition does not hold left out. */
 export function flowsTo(estate: Estate, host: ResolvedHost): Flow[] {
   return estate.profile.flows.filter(

@@ -1,13 +1,14 @@
 /**
  * Required flows that a host's rule set does not let through, and replies of flows that it does.
  *
- * A path belongs to the host whose rule set stops it: the receiver's input side, the sender's output side. Decided on packet
- * sets for every pair of hosts and every port.
+ * A path belongs to the host whose rule set stops it: the receiver's input side, the sender's output side, the forward side of a gateway
+ * between them. Decided on packet sets for every pair of hosts and every port.
  */
-import { type Chain, CT_STATE, type Rule, type Table, TCP_FLAG } from '../model/index.ts';
+import { type Chain, CT_STATE, type PacketHook, type Rule, type Table, TCP_FLAG } from '../model/index.ts';
 import {
   type Interval,
   type IpVersion,
+  intersectIntervals,
   interval,
   normalizeIntervals,
   single,
@@ -18,6 +19,8 @@ import { ADMIN_NETWORKS, type Flow } from '../rulepack/index.ts';
 import { type Environment, fieldBits, type PathAnalysis } from '../semantics/index.ts';
 import type { HostContext } from './host-context.ts';
 import {
+  type Crossing,
+  crossingsOf,
   defaultServiceRange,
   flowPorts,
   flowsFrom,
@@ -34,127 +37,187 @@ import {
 /** Ports a client's operating system gives to the initiating side: what every current system's default range has in common. */
 const EPHEMERAL: Interval = interval(49152, 60999);
 
+/** Whether a path ends at the host, begins there, or passes through it. */
+export type PathDirection = 'in' | 'out' | 'through';
+
 /** One end of a pair whose path is not open. */
 export interface StoppedPeer {
+  /** Who is at the other end; at a gateway, the sender. `undefined`: nobody known by address. */
   readonly peer: Peer | undefined;
+  /** At a gateway: who is at the far end. */
+  readonly receiver: Peer | undefined;
   readonly version: IpVersion;
   readonly ports: readonly Interval[];
+  /** Addresses of `peer` that do not get through on some of the ports, and those that do on all of them. */
+  readonly closed: readonly Interval[];
+  readonly open: readonly Interval[];
+}
+
+/** A rule or policy in its place. */
+export interface Blocker {
+  readonly table: Table;
+  readonly chain: Chain;
+  readonly rule: Rule | undefined;
+  /** The base chain from which the packets came there. */
+  readonly base: Chain;
 }
 
 /** A required flow that a host stops, wholly or in part. */
 export interface StoppedFlow {
   readonly flow: Flow;
-  readonly direction: 'in' | 'out';
+  readonly direction: PathDirection;
   /** The reply direction of a flow whose first packet gets through. */
   readonly reply: boolean;
+  /** The path is open over the other IP version; only this one is closed. */
+  readonly spare: boolean;
   readonly certain: boolean;
   readonly unknowns: readonly string[];
   readonly stopped: readonly StoppedPeer[];
-  /** Number of peers the flow has, those it works for included. */
-  readonly peers: number;
+  /** All pairs of the flow, those it works for included. */
+  readonly pairs: readonly Pair[];
   /** Rules and policies that stop the packets, the one that stops most first. */
-  readonly blockers: readonly {
-    readonly table: Table;
-    readonly chain: Chain;
-    readonly rule: Rule | undefined;
-  }[];
+  readonly blockers: readonly Blocker[];
   readonly witness: Header | undefined;
 }
 
-/** Both directions of all required flows of a host; computed once. */
-export function stoppedFlows(context: HostContext): readonly StoppedFlow[] {
-  return context.once('stopped flows', () => {
+/** What became of all required flows of a host. */
+export interface JudgedFlows {
+  readonly stopped: readonly StoppedFlow[];
+  /** Everything that was asked, open or not, requests only. */
+  readonly asked: readonly { readonly flow: Flow; readonly direction: PathDirection; readonly pair: Pair }[];
+}
+
+/** All required flows that end or begin at a host or pass through it; computed once. */
+export function judgedFlows(context: HostContext): JudgedFlows {
+  return context.once('judged flows', () => {
     const { estate, host } = context;
-    const out: StoppedFlow[] = [];
+    const stopped: StoppedFlow[] = [];
+    const asked: JudgedFlows['asked'][number][] = [];
+    const judge = (flow: Flow, direction: PathDirection, pairs: readonly Pair[]): void => {
+      if (pairs.length === 0) return;
+      stopped.push(...judgeFlow(context, flow, direction, pairs));
+      for (const pair of pairs) asked.push({ flow, direction, pair });
+    };
     const isRequired = (flow: Flow) => flow.need === 'required';
-    for (const flow of flowsTo(estate, host).filter(isRequired)) {
-      const peers = sendersOf(estate, flow, host);
-      out.push(...judgeFlow(context, flow, 'in', peers, sendersKnown(estate, flow, host)));
-    }
-    for (const flow of flowsFrom(estate, host).filter(isRequired)) {
-      const peers = receiversOf(estate, flow, host);
-      if (peers.length > 0) out.push(...judgeFlow(context, flow, 'out', peers, true));
-    }
-    return out;
+    for (const flow of flowsTo(estate, host).filter(isRequired)) judge(flow, 'in', pairsInto(context, flow));
+    for (const flow of flowsFrom(estate, host).filter(isRequired))
+      judge(flow, 'out', pairsOutOf(context, flow));
+    for (const flow of estate.profile.flows.filter(isRequired))
+      judge(
+        flow,
+        'through',
+        crossingsOf(estate, flow, host).map((c) => pairAcross(context, flow, c)),
+      );
+    return { stopped, asked };
   });
 }
 
-/** One pair of this host and a peer, or of this host and somebody unknown. */
-interface Pair {
+/** Two ends of a flow, one of which may be the judged host or somebody unknown. */
+export interface Pair {
+  /** Who is at the other end; at a gateway, the sender. */
   readonly peer: Peer | undefined;
+  /** At a gateway: who is at the far end. */
+  readonly receiver: Peer | undefined;
+  /** Destination ports of the flow. */
   readonly ports: readonly Interval[];
+}
+
+function pairsInto(context: HostContext, flow: Flow): Pair[] {
+  const { estate, host } = context;
+  const ports = flowPorts(estate, flow, host);
+  const pairs: Pair[] = addressed(sendersOf(estate, flow, host)).map((peer) => ({
+    peer,
+    receiver: undefined,
+    ports,
+  }));
+  if (pairs.length > 0) return pairs;
+  // Nobody known by address: some source from outside has to get through. Admin access is asked for only where known.
+  if (flow.from.includes(ADMIN_NETWORKS) || sendersKnown(estate, flow, host)) return [];
+  return [{ peer: undefined, receiver: undefined, ports }];
+}
+
+function pairsOutOf(context: HostContext, flow: Flow): Pair[] {
+  const { estate, host } = context;
+  return addressed(receiversOf(estate, flow, host)).map((peer) => ({
+    peer,
+    receiver: undefined,
+    ports: portsAt(context, flow, peer),
+  }));
+}
+
+function pairAcross(context: HostContext, flow: Flow, { sender, receiver }: Crossing): Pair {
+  return { peer: sender, receiver, ports: portsAt(context, flow, receiver) };
+}
+
+function addressed(peers: readonly Peer[]): Peer[] {
+  return peers.filter((p) => p.ranges.length > 0);
+}
+
+/** Destination ports of a flow at a peer. */
+function portsAt({ estate, host }: HostContext, flow: Flow, peer: Peer): Interval[] {
+  if (peer.host !== undefined) return flowPorts(estate, flow, peer.host);
+  // A network of hosts that are not listed: each has at most the default range.
+  return normalizeIntervals(
+    flow.ports.flatMap((t) =>
+      t.kind === 'ports'
+        ? [t.range]
+        : serviceRangeOf(estate, { ...host, servicePorts: defaultServiceRange(estate), roles: [] }),
+    ),
+  );
 }
 
 function judgeFlow(
   context: HostContext,
   flow: Flow,
-  direction: 'in' | 'out',
-  peers: readonly Peer[],
-  peersKnown: boolean,
+  direction: PathDirection,
+  pairs: readonly Pair[],
 ): StoppedFlow[] {
-  const { estate, host } = context;
-  const portsAt = (peer: Peer | undefined): Interval[] => {
-    if (direction === 'in') return flowPorts(estate, flow, host);
-    if (peer?.host !== undefined) return flowPorts(estate, flow, peer.host);
-    // A network of hosts that are not listed: each has at most the default range.
-    return normalizeIntervals(
-      flow.ports.flatMap((t) =>
-        t.kind === 'ports'
-          ? [t.range]
-          : serviceRangeOf(estate, { ...host, servicePorts: defaultServiceRange(estate), roles: [] }),
-      ),
-    );
-  };
-  const addressed = peers.filter((p) => p.ranges.length > 0);
-  const admin = flow.from.includes(ADMIN_NETWORKS);
-  const pairs: Pair[] = addressed.map((peer) => ({ peer, ports: portsAt(peer) }));
-  // Nobody known by address: some source from outside has to get through. Admin access is asked for only where known.
-  if (pairs.length === 0) {
-    if (admin || direction === 'out' || peersKnown) return [];
-    pairs.push({ peer: undefined, ports: portsAt(undefined) });
-  }
-  const request = judgePairs(context, flow, direction, pairs, false);
-  const reply = judgePairs(context, flow, direction, pairs, true, request);
-  return [request, reply].filter((f) => f !== undefined);
+  const request = judgePairs(context, { flow, direction, reply: false, spare: false }, pairs);
+  const isStopped = (pair: Pair) =>
+    request?.stopped.some((s) => s.peer === pair.peer && s.receiver === pair.receiver) === true;
+  const open = pairs.filter((pair) => !isStopped(pair));
+  const reply = judgePairs(context, { flow, direction, reply: true, spare: false }, open);
+  const spare = judgePairs(context, { flow, direction, reply: false, spare: true }, open);
+  return [request, reply, spare].filter((f) => f !== undefined);
 }
 
-function judgePairs(
+/** What is asked about the pairs of a flow. */
+type Question = Pick<StoppedFlow, 'flow' | 'direction' | 'reply' | 'spare'>;
+
+/** The pairs of a flow that a host stops; `undefined` where it stops none. */
+export function judgePairs(
   context: HostContext,
-  flow: Flow,
-  direction: 'in' | 'out',
+  question: Question,
   pairs: readonly Pair[],
-  reply: boolean,
-  request?: StoppedFlow,
 ): StoppedFlow | undefined {
   const certainly: StoppedPeer[] = [];
   const possibly: StoppedPeer[] = [];
   const missing: { version: IpVersion; set: PacketSet }[] = [];
   const unknowns = new Set<string>();
   for (const pair of pairs) {
-    if (reply && request?.stopped.some((s) => s.peer === pair.peer)) continue;
-    const outcome = judgePair(context, flow, direction, pair, reply);
-    if (outcome === undefined || isEnough(flow, pair, outcome)) continue;
-    if (outcome.certain.length > 0)
-      certainly.push({ peer: pair.peer, version: outcome.version, ports: outcome.certain });
-    else if (outcome.possible.length > 0) {
-      possibly.push({ peer: pair.peer, version: outcome.version, ports: outcome.possible });
-      for (const text of outcome.unknowns) unknowns.add(text);
-    } else continue;
-    missing.push({ version: outcome.version, set: outcome.missing });
+    for (const outcome of judgePair(context, question, pair)) {
+      if (isEnough(question.flow, pair, outcome)) continue;
+      const { peer, receiver } = pair;
+      const { version, closed, open } = outcome;
+      if (outcome.certain.length > 0)
+        certainly.push({ peer, receiver, version, ports: outcome.certain, closed, open });
+      else {
+        possibly.push({ peer, receiver, version, ports: outcome.possible, closed, open });
+        for (const text of outcome.unknowns) unknowns.add(text);
+      }
+      missing.push({ version, set: outcome.missing });
+    }
   }
   const certain = certainly.length > 0;
   const stopped = certain ? certainly : possibly;
   if (stopped.length === 0) return undefined;
-  const path = pathOf(direction, reply);
   return {
-    flow,
-    direction,
-    reply,
+    ...question,
     certain,
     unknowns: certain ? [] : [...unknowns].sort(),
     stopped,
-    peers: pairs.length,
-    blockers: blockersOf(context, path, missing),
+    pairs,
+    blockers: blockersOf(context, pathOf(question), missing),
     witness: witnessOf(context, missing),
   };
 }
@@ -165,8 +228,14 @@ function isEnough(flow: Flow, { ports }: Pair, { certain, possible }: PairOutcom
 }
 
 /** The way packets of a flow take through this host: replies come in where requests go out. */
-function pathOf(direction: 'in' | 'out', reply: boolean): 'input' | 'output' {
+export function pathOf({ direction, reply }: Pick<Question, 'direction' | 'reply'>): PacketHook {
+  if (direction === 'through') return 'forward';
   return (direction === 'in') !== reply ? 'input' : 'output';
+}
+
+/** Whether packets come from the peer of a pair. At a gateway that is the sender, elsewhere the other end. */
+function isFromPeer({ direction, reply }: Pick<Question, 'direction' | 'reply'>): boolean {
+  return (direction === 'out') === reply;
 }
 
 interface PairOutcome {
@@ -176,59 +245,72 @@ interface PairOutcome {
   readonly possible: readonly Interval[];
   readonly unknowns: readonly string[];
   readonly missing: PacketSet;
+  /** Addresses of the peer that do not get through whole, and that do. */
+  readonly closed: readonly Interval[];
+  readonly open: readonly Interval[];
 }
 
 /**
- * Whether a pair's packets get through over the IP version they share. A pair with addresses of both versions needs one
- * that works whole; `undefined` when no rules of a shared version were exported.
+ * How a pair's packets are stopped. A pair with addresses of both versions needs one that works whole: then there is nothing to tell,
+ * but with `spare` what the other version lacks. Empty also where no rules of a shared version were exported.
  */
-function judgePair(
-  context: HostContext,
-  flow: Flow,
-  direction: 'in' | 'out',
-  pair: Pair,
-  reply: boolean,
-): PairOutcome | undefined {
-  let worst: PairOutcome | undefined;
+function judgePair(context: HostContext, question: Question, pair: Pair): PairOutcome[] {
+  const outcomes: PairOutcome[] = [];
   for (const version of context.versions) {
-    const own = rangesOfVersion(context.host.addresses, version);
-    const theirs =
-      pair.peer === undefined
-        ? possibleSources(context.host, version)
-        : rangesOfVersion(pair.peer.ranges, version);
-    if (theirs.length === 0 || (own.length === 0 && context.host.addresses.length > 0)) continue;
-    const outcome = judgeVersion(context, flow, direction, pair, reply, version, own, theirs);
-    if (outcome.certain.length === 0 && outcome.possible.length === 0) return outcome;
-    worst ??= outcome;
+    const ends = endsOf(context, question, pair, version);
+    if (ends === undefined) continue;
+    const outcome = judgeVersion(context, question, pair, version, ends);
+    const isOpen = outcome.certain.length === 0 && outcome.possible.length === 0;
+    if (!question.spare && isOpen) return [];
+    if (!isOpen) outcomes.push(outcome);
   }
-  return worst;
+  return question.spare ? outcomes.filter(({ certain }) => certain.length > 0) : outcomes.slice(0, 1);
 }
 
-function judgeVersion(
+/** Addresses that packets of a path come from and go to; `undefined` where a version is not theirs. */
+interface Ends {
+  readonly saddr: readonly Interval[];
+  readonly daddr: readonly Interval[];
+}
+
+function endsOf(
   context: HostContext,
-  flow: Flow,
-  direction: 'in' | 'out',
-  pair: Pair,
-  reply: boolean,
+  { direction, reply, spare }: Question,
+  { peer, receiver }: Pair,
   version: IpVersion,
-  own: readonly Interval[],
-  theirs: readonly Interval[],
-): PairOutcome {
+): Ends | undefined {
+  const own = receiver === undefined ? context.host.addresses : receiver.ranges;
+  const here = rangesOfVersion(own, version);
+  const there =
+    peer === undefined ? possibleSources(context.host, version) : rangesOfVersion(peer.ranges, version);
+  if (there.length === 0 || (here.length === 0 && (own.length > 0 || spare))) return undefined;
+  return isFromPeer({ direction, reply }) ? { saddr: there, daddr: here } : { saddr: here, daddr: there };
+}
+
+/** The packets of a question between two ends: not from or to the host itself, without marks, in the state that they arrive in. */
+function packetsAsked(
+  context: HostContext,
+  question: Question,
+  ports: readonly Interval[],
+  version: IpVersion,
+  ends: Ends,
+): PacketSet {
+  const { flow, reply } = question;
   const { space } = context.space;
-  const path = pathOf(direction, reply);
-  const analysis = context.path(path, version);
-  const address = (field: 'saddr' | 'daddr', ranges: readonly Interval[]) =>
-    ranges.length === 0
+  const path = pathOf(question);
+  const address = (field: 'saddr' | 'daddr') =>
+    ends[field].length === 0
       ? space.full
-      : space.inIntervals(space.bits(field).slice(0, version === 4 ? 32 : 128), ranges);
-  const side = path === 'input' ? 'iif' : 'oif';
+      : space.inIntervals(space.bits(field).slice(0, version === 4 ? 32 : 128), ends[field]);
+  const outside = (side: 'iif' | 'oif') =>
+    space.minus(space.interfaceValid(side), space.interfaceIn(space.interfaceBits(side), 'lo', false));
   const servicePort = reply ? 'sport' : 'dport';
-  const wanted = space.intersectAll([
+  return space.intersectAll([
     space.version(version),
-    address('saddr', path === 'input' ? theirs : own),
-    address('daddr', path === 'input' ? own : theirs),
+    address('saddr'),
+    address('daddr'),
     space.inIntervals(space.bits('protocol'), [single(flow.protocol)]),
-    space.inIntervals(space.bits(servicePort), pair.ports),
+    space.inIntervals(space.bits(servicePort), ports),
     space.inIntervals(space.bits(reply ? 'dport' : 'sport'), [EPHEMERAL]),
     space.inIntervals(
       space.bits('tcp-flags'),
@@ -237,12 +319,36 @@ function judgeVersion(
     space.inIntervals(space.bits('ct-state'), [single(reply ? CT_STATE.established : CT_STATE.new)]),
     space.inIntervals(space.bits('mark'), [single(0)]),
     space.inIntervals(space.bits('ct-mark'), [single(0)]),
-    space.minus(space.interfaceValid(side), space.interfaceIn(space.interfaceBits(side), 'lo', false)),
+    ...(path === 'output' ? [] : [outside('iif')]),
+    ...(path === 'input' ? [] : [outside('oif')]),
   ]);
+}
+
+/** Packets of a stopped pair that come from, or go to, those addresses of the peer that get through. */
+export function packetsOfOthers(context: HostContext, question: Question, stopped: StoppedPeer): PacketSet {
+  const { version, ports, open } = stopped;
+  const ends = endsOf(context, question, { ...stopped, ports }, version);
+  if (ends === undefined) return context.space.space.empty;
+  const theirs = isFromPeer(question) ? { saddr: open } : { daddr: open };
+  return packetsAsked(context, question, ports, version, { ...ends, ...theirs });
+}
+
+function judgeVersion(
+  context: HostContext,
+  question: Question,
+  pair: Pair,
+  version: IpVersion,
+  ends: Ends,
+): PairOutcome {
+  const { flow, reply } = question;
+  const { space } = context.space;
+  const analysis = context.path(pathOf(question), version);
+  const servicePort = reply ? 'sport' : 'dport';
+  const wanted = packetsAsked(context, question, pair.ports, version, ends);
   // Some interface, and whatever else the export does not tell about the packet, has to let it through; rate limits
   // and other varying predicates do so at times. What is asked of every packet: addresses, ports, flags.
   // One of the host's own addresses has to do, but every address of a peer host counts; of the admin networks, somebody.
-  const theirSide = path === 'input' ? 'saddr' : 'daddr';
+  const theirSide = isFromPeer(question) ? 'saddr' : 'daddr';
   const everyone = pair.peer !== undefined && !flow.from.includes(ADMIN_NETWORKS);
   const free = space.variablesExcept({
     version: true,
@@ -264,14 +370,25 @@ function judgeVersion(
   const certainMissing = space.minus(asked, maybeOpen);
   const possibleMissing = space.minus(asked, surelyOpen);
   const missing = space.isEmpty(certainMissing) ? possibleMissing : certainMissing;
+  const closed = everyone
+    ? intersectIntervals(
+        space.valuesUpTo(missing, theirSide, version, MOST_ADDRESSES).intervals,
+        ends[theirSide],
+      )
+    : [];
   return {
     version,
     certain: space.values(certainMissing, servicePort, version),
     possible: space.values(possibleMissing, servicePort, version),
     unknowns: context.space.unknownsOf(through),
     missing: space.intersect(missing, wanted),
+    closed,
+    open: everyone ? subtractIntervals(ends[theirSide], closed) : [],
   };
 }
+
+/** Addresses of a peer that are told apart; a network of a role may be cut into very many pieces. */
+const MOST_ADDRESSES = 1_000;
 
 /** Accepted packets that NAT of this host does not send to another port or host than they were meant for. */
 function arrivingAsSent(context: HostContext, analysis: PathAnalysis): PacketSet {
@@ -281,7 +398,7 @@ function arrivingAsSent(context: HostContext, analysis: PathAnalysis): PacketSet
   const parts = [...analysis.accepted.values()].map(({ environment, set }) => {
     let kept = space.intersect(set, sameValue(context, environment, 'dport', version));
     // REDIRECT and DNAT to an own address stay on the host; where its addresses are not declared, nothing can be said.
-    if (environment.note('redirected') === undefined && (analysis.path === 'output' || own.length > 0)) {
+    if (environment.note('redirected') === undefined && (analysis.path !== 'input' || own.length > 0)) {
       const there = fieldBits(context.space, environment, 'daddr', version);
       const local = analysis.path === 'input' ? space.inIntervals(there, own) : space.empty;
       kept = space.intersect(kept, space.union(local, sameValue(context, environment, 'daddr', version)));
@@ -311,24 +428,26 @@ function sameValue(
 /** Rules and policies that stop packets of the sets, the one that stops most first. */
 function blockersOf(
   context: HostContext,
-  path: 'input' | 'output',
+  path: PacketHook,
   missing: readonly { readonly version: IpVersion; readonly set: PacketSet }[],
-): StoppedFlow['blockers'] {
+): Blocker[] {
   const { space } = context.space;
-  const found = new Map<string, { place: StoppedFlow['blockers'][number]; size: bigint }>();
+  const found = new Map<string, { place: Blocker; size: bigint }>();
   for (const { version, set } of missing) {
     const analysis = context.path(path, version);
-    for (const decision of context.decisions(analysis).flat()) {
-      // A translation that takes a packet elsewhere stops it as well.
-      if (decision.verdict === 'accept' && decision.rule?.verdict.kind !== 'nat') continue;
-      const stopped = space.intersect(decision.set, set);
-      if (space.isEmpty(stopped)) continue;
-      const { table, chain, rule } = decision;
-      const { origin } = rule ?? chain;
-      const key = `${origin.file}:${origin.line}:${origin.column} ${rule === undefined}`;
-      const size = space.count(stopped, ['saddr', 'daddr', 'dport'], version);
-      const known = found.get(key);
-      found.set(key, { place: { table, chain, rule }, size: size + (known?.size ?? 0n) });
+    for (const [i, decisions] of context.decisions(analysis).entries()) {
+      const base = analysis.runs[i]!.chain;
+      for (const { table, chain, rule, verdict, set: decided } of decisions) {
+        // A translation that takes a packet elsewhere stops it as well.
+        if (verdict === 'accept' && rule?.verdict.kind !== 'nat') continue;
+        const stopped = space.intersect(decided, set);
+        if (space.isEmpty(stopped)) continue;
+        const { origin } = rule ?? chain;
+        const key = `${origin.file}:${origin.line}:${origin.column} ${rule === undefined}`;
+        const size = space.count(stopped, ['saddr', 'daddr', 'dport'], version);
+        const known = found.get(key);
+        found.set(key, { place: { table, chain, rule, base }, size: size + (known?.size ?? 0n) });
+      }
     }
   }
   return [...found.values()]
@@ -347,9 +466,4 @@ function witnessOf(
 /** Missing ports of several peers together. */
 export function missingPorts(stopped: readonly StoppedPeer[]): Interval[] {
   return normalizeIntervals(stopped.flatMap((s) => s.ports));
-}
-
-/** Ports of the flow that are open for everybody. */
-export function openPorts(all: readonly Interval[], stopped: readonly StoppedPeer[]): Interval[] {
-  return subtractIntervals(all, missingPorts(stopped));
 }

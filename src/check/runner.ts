@@ -1,30 +1,52 @@
 import type { Remediation } from '../finding/index.ts';
 import { type Finding, fingerprintOf } from '../finding/index.ts';
 import { type CheckDefinition, messageTemplateOf, renderMessage, severityOf } from '../rulepack/index.ts';
-import { EVALUATORS, type RunContext } from './evaluator/index.ts';
+import { EVALUATORS } from './evaluator/index.ts';
 import type { Evidence } from './evidence.ts';
 import type { HostContext } from './host-context.ts';
+import type { Estate } from './peers.ts';
 
 /** A check names an evaluator or options that do not exist: a defect of the rule pack. */
 export class CheckBindingError extends Error {
   override readonly name = 'CheckBindingError';
 }
 
-/** Findings of all host-scoped checks on one host. */
-export function checkHost(context: HostContext, checks: readonly CheckDefinition[]): Finding[] {
-  return checks.flatMap((check) => {
-    const evaluator = evaluatorOf(check);
-    if (evaluator.scope !== 'host') return [];
-    return [...evaluator.run(context, check.options)].map((e) => toFinding(check, e, context.host.roles));
-  });
+/** What one host gave: findings of its own, and what checks about the run as a whole have to know of it, by check. */
+export interface HostOutcome {
+  readonly findings: readonly Finding[];
+  readonly observed: ReadonlyMap<string, unknown>;
 }
 
-/** Findings of all checks about the run as a whole. */
-export function checkRun(context: RunContext, checks: readonly CheckDefinition[]): Finding[] {
+/** Runs all checks on one host. */
+export function checkHost(context: HostContext, checks: readonly CheckDefinition[]): HostOutcome {
+  const findings: Finding[] = [];
+  const observed = new Map<string, unknown>();
+  for (const check of checks) {
+    const evaluator = evaluatorOf(check);
+    if (evaluator.scope === 'run') {
+      if (evaluator.observe !== undefined) observed.set(check.id, evaluator.observe(context, check.options));
+      continue;
+    }
+    for (const e of evaluator.run(context, check.options))
+      findings.push(toFinding(check, e, context.host.roles));
+  }
+  return { findings, observed };
+}
+
+/** Findings of all checks about the run as a whole. `hosts`: what the judged hosts gave. */
+export function checkRun(
+  estate: Estate,
+  hosts: readonly HostOutcome[],
+  checks: readonly CheckDefinition[],
+): Finding[] {
+  const rolesOf = new Map(estate.hosts.map(({ name, roles }) => [name, roles]));
   return checks.flatMap((check) => {
     const evaluator = evaluatorOf(check);
     if (evaluator.scope !== 'run') return [];
-    return [...evaluator.run(context, check.options)].map((e) => toFinding(check, e, []));
+    const observed = hosts.filter((h) => h.observed.has(check.id)).map((h) => h.observed.get(check.id));
+    return [...evaluator.run({ estate, observed }, check.options)].map((e) =>
+      toFinding(check, e, e.host === null ? [] : (rolesOf.get(e.host) ?? [])),
+    );
   });
 }
 

@@ -147,6 +147,7 @@ function hostHandlers(
       },
     ],
     ['storage_nodes', (node, path) => (host.storageNodes = decodeReferences(context, node, path))],
+    ['behind', (node, path) => (host.behind = decodeReferences(context, node, path))],
   ]);
 }
 

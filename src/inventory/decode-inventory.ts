@@ -10,6 +10,7 @@ import {
   BUILT_IN_ROLES,
   type ConfigProblem,
   type DeclaredRange,
+  type HostReference,
   type Inventory,
   type InventoryHost,
 } from './inventory.ts';
@@ -71,7 +72,7 @@ export function decodeInventory(
   const roles = [...new Set([...BUILT_IN_ROLES, ...(options.roles ?? [])])];
   const hosts = decodeHosts(context, sections.get('hosts'), roles);
   const known = new KnownNames(hosts, options.hostNames ?? [], roles);
-  checkStorageNodes(context, hosts, known);
+  checkReferences(context, hosts, known);
   const profile = decodeProfile(context, sections.get('profile'));
   const inventory: Inventory = {
     file,
@@ -81,7 +82,7 @@ export function decodeInventory(
     ]),
     adminNetworks: decodeRanges(context, sections.get('admin_networks'), '$.admin_networks'),
     roleNetworks: decodeRoleNetworks(context, sections.get('role_networks'), roles),
-    hosts: hosts.map((host) => withCanonicalStorageNodes(host, known)),
+    hosts: hosts.map((host) => withCanonicalReferences(host, known)),
     exceptions: decodeExceptions(context, sections.get('exceptions'), known),
     waivers: decodeWaivers(context, sections.get('waivers'), known, options.checks),
   };
@@ -128,20 +129,24 @@ function decodeRoleNetworks(
   return networks;
 }
 
-function checkStorageNodes(context: DecodeContext, hosts: readonly InventoryHost[], known: KnownNames): void {
+function checkReferences(context: DecodeContext, hosts: readonly InventoryHost[], known: KnownNames): void {
   for (const host of hosts) {
-    for (const { pattern, origin } of host.storageNodes ?? []) {
+    for (const { pattern, origin } of [...(host.storageNodes ?? []), ...(host.behind ?? [])]) {
       if (known.findHost(pattern) !== undefined) continue;
       context.report(origin, origin.path ?? '$', () => known.unknownHost(pattern));
     }
   }
 }
 
-function withCanonicalStorageNodes(host: InventoryHost, known: KnownNames): InventoryHost {
-  if (host.storageNodes === undefined) return host;
-  const storageNodes = host.storageNodes.map(({ pattern, origin }) => ({
+function withCanonicalReferences(host: InventoryHost, known: KnownNames): InventoryHost {
+  const canonical = ({ pattern, origin }: HostReference): HostReference => ({
     pattern: known.findHost(pattern) ?? pattern,
     origin,
-  }));
-  return { ...host, storageNodes };
+  });
+  const { storageNodes, behind } = host;
+  return {
+    ...host,
+    ...(storageNodes !== undefined && { storageNodes: storageNodes.map(canonical) }),
+    ...(behind !== undefined && { behind: behind.map(canonical) }),
+  };
 }

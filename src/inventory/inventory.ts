@@ -85,6 +85,8 @@ export interface InventoryHost {
   readonly datazone?: string;
   /** Storage nodes this client uses, as host names or patterns; absent: all of its datazone. */
   readonly storageNodes?: readonly HostReference[];
+  /** Gateways between this host and hosts that do not name them. */
+  readonly behind?: readonly HostReference[];
   readonly origin: ConfigOrigin;
 }
 
@@ -195,6 +197,8 @@ export interface ResolvedHost {
   readonly datazone: string;
   /** Names of the storage nodes it uses; absent: all of its datazone. */
   readonly storageNodes?: readonly string[];
+  /** Names of the gateways between it and hosts that do not name them. */
+  readonly behind?: readonly string[];
   /** Interface name to firewalld zone. */
   readonly interfaces: ReadonlyMap<string, string>;
   /** Whose package of firewalld it has; absent: told from its files where they show it. */

@@ -55,6 +55,7 @@ interface MergedEntry {
   readonly connectionPorts: readonly Interval[] | undefined;
   readonly datazone: string | undefined;
   readonly storageNodes: readonly HostReference[] | undefined;
+  readonly behind: readonly HostReference[] | undefined;
   readonly interfaces: ReadonlyMap<string, string>;
   readonly distribution: FirewalldDistribution | undefined;
   readonly origin: ConfigOrigin;
@@ -83,6 +84,7 @@ function mergeEntries(
     connectionPorts: first((entry) => entry.connectionPorts),
     datazone: first((entry) => entry.datazone),
     storageNodes: first((entry) => entry.storageNodes),
+    behind: first((entry) => entry.behind),
     // The closest entry is applied last, so that its zones win.
     interfaces: new Map([...entries].reverse().flatMap((entry) => [...entry.interfaces])),
     distribution: first((entry) => entry.distribution),
@@ -96,13 +98,14 @@ function resolvedParts(
   index: HostNameIndex,
 ): Omit<ResolvedHost, 'name' | 'roles' | 'roleSource' | 'hasExport'> {
   if (entry === undefined) return { addresses: [], datazone: DEFAULT_DATAZONE, interfaces: new Map() };
-  const { servicePorts, connectionPorts, storageNodes, distribution } = entry;
+  const { servicePorts, connectionPorts, storageNodes, behind, distribution } = entry;
   return {
     addresses: entry.addresses,
     ...(servicePorts !== undefined && { servicePorts }),
     ...(connectionPorts !== undefined && { connectionPorts }),
     datazone: entry.datazone ?? DEFAULT_DATAZONE,
     ...(storageNodes !== undefined && { storageNodes: expandReferences(storageNodes, names, index) }),
+    ...(behind !== undefined && { behind: expandReferences(behind, names, index) }),
     interfaces: entry.interfaces,
     ...(distribution !== undefined && { distribution }),
     origin: entry.origin,

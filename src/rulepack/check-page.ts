@@ -48,11 +48,14 @@ exposure finding blames already are left to it. A difference between narrow sour
 as passed.`,
   'opaque-match': `Certain: it says what nwaudit does not know. Rate limits, counters and chance are not listed: an export cannot
 settle them. Findings that hang on the test say so themselves.`,
-  'required-path': `Judged where the path is stopped: at the receiver's input side and at the sender's output side, each if it was
-exported; firewalls in between are not part of it. Asked for every declared peer and every port of the flow, with initiating
-ports 49152 to 60999, over the IP version both have addresses of. A test that may pass at times, such as a rate limit, counts as
+  'required-path': `Judged where the path is stopped: at the receiver's input side, at the sender's output side and at the forward side of
+gateways that one end names with \`behind\`, each if it was exported; what the other places do is told in the message. Asked for every declared
+peer and every port of the flow, with initiating ports 49152 to 60999, over the IP version both have addresses of; where both versions
+are shared, one that works is enough, and the other is told as low. Every address of a peer has to get through, to one of the host's own; at a
+gateway every address of the sender to one of the receiver. A test that may pass at times, such as a rate limit, counts as
 open. A finding is certain when no answer to an undecided test opens the path; else it is possible. Where no peer is known by
-address, only a path that nobody outside can use is reported.`,
+address, only a path that nobody outside can use is reported. The proposed rules are tried on the model of the rule set and compared with it for
+all new connections, in rule sets of up to 1,000 rules and for the first 12 paths of a host.`,
   'return-path': `Judged as missing-required-path is, for packets of an established connection in the other direction, and only where the first
 packet gets through. What connection tracking itself does (table full, timeouts) is not modelled.`,
   'trusted-peer': `Judged for new connections from outside on the input side. A peer is a declared host with a role and an address, or a

@@ -51,6 +51,7 @@ const documents: readonly (readonly ['both' | 'schema' | 'neither', string, unkn
       distribution: 'rhel',
       datazone: 'x',
       storage_nodes: ['a'],
+      behind: ['a'],
     }),
   ],
   ['both', 'lists of ports', withHost({ service_ports: ['7937-7942', 8000, '8001,8003-8005'] })],

@@ -190,6 +190,11 @@ describe('problems have a place and say what was expected', () => {
       [/unknown host "sn-02"; did you mean "sn-01"\?/],
     ],
     [
+      'an unknown gateway',
+      'hosts: {fw-01: , a: {behind: fw-02}}',
+      [/unknown host "fw-02"; did you mean "fw-01"\?/],
+    ],
+    [
       'a pattern that no storage node fits',
       'hosts: {a: {storage_nodes: ["sn-*"]}}',
       [/no host fits the pattern "sn-\*"/],

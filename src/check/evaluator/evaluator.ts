@@ -5,6 +5,8 @@ import type { Estate } from '../peers.ts';
 /** The whole run, for evaluators that look at no single host's rules. */
 export interface RunContext {
   readonly estate: Estate;
+  /** What the evaluator's `observe` gave for each judged host, in the order of the hosts. */
+  readonly observed: readonly unknown[];
 }
 
 /**
@@ -17,7 +19,15 @@ export type Evaluator =
       /** `options` as the check's YAML has them. Throws a RangeError for options it does not know. */
       readonly run: (context: HostContext, options: unknown) => Iterable<Evidence>;
     }
-  | { readonly scope: 'run'; readonly run: (context: RunContext, options: unknown) => Iterable<Evidence> };
+  | {
+      readonly scope: 'run';
+      /**
+       * What of one host the run has to know: plain data, since the host's packet sets are gone by then. Absent for evaluators that look at
+       * no host's rules.
+       */
+      readonly observe?: (context: HostContext, options: unknown) => unknown;
+      readonly run: (context: RunContext, options: unknown) => Iterable<Evidence>;
+    };
 
 /** The string option `name`, one of `allowed`. */
 export function choiceOption<T extends string>(options: unknown, name: string, allowed: readonly T[]): T {
