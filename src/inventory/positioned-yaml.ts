@@ -31,18 +31,18 @@ export function parsePositionedYaml(text: string, file: string): YamlTree {
     const message = `the file has ${text.length} characters; at most ${MAX_LENGTH} are read`;
     return { problems: [{ file, line: 1, column: 1, path: '$', message }] };
   }
-  const lines = new LineCounter();
+  const source = text.replace(/^\uFEFF/, '');
+  const lines = lineStartsOf(source);
   let contents: unknown;
   const problems: ConfigProblem[] = [];
   try {
-    const document = parseDocument(text.replace(/^\uFEFF/, ''), {
+    const document = parseDocument(source, {
       version: '1.2',
       schema: 'core',
       merge: false,
       // Our own test for duplicates is linear, the library's is quadratic.
       uniqueKeys: false,
       prettyErrors: false,
-      lineCounter: lines,
     });
     for (const error of [...document.errors, ...document.warnings]) {
       const { line, col } = lines.linePos(error.pos[0]);
@@ -63,6 +63,13 @@ export function parsePositionedYaml(text: string, file: string): YamlTree {
   const converter = new TreeConverter(file, lines, problems);
   const root = converter.convert(contents, 0, false);
   return { root, problems };
+}
+
+/** Where the lines begin. The library itself tells its counter of some lines only, once a text is broken. */
+function lineStartsOf(text: string): LineCounter {
+  const lines = new LineCounter();
+  for (let at = 0; at >= 0; at = text.indexOf('\n', at) + 1 || -1) lines.addNewLine(at);
+  return lines;
 }
 
 function oneLine(text: string): string {

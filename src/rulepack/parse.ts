@@ -99,19 +99,31 @@ function readYaml(text: string, file: string): YamlText {
     problems: [{ file, line: 1, column: 1, path: '', detail }],
   });
   if (text.length > MAX_TEXT_LENGTH) return bad(`longer than ${MAX_TEXT_LENGTH} characters`);
-  const lines = new LineCounter();
+  const lines = lineStartsOf(text);
   try {
-    const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: 'error' });
+    const document = parseDocument(text, { prettyErrors: false, logLevel: 'error' });
     const problems = [...document.errors, ...document.warnings].map((error): RulePackProblem => {
       const { line, col } = lines.linePos(error.pos[0]);
-      return { file, line, column: col, path: '', detail: `not valid YAML: ${error.message}` };
+      return { file, line, column: col, path: '', detail: `not valid YAML: ${oneLine(error.message)}` };
     });
     const data: unknown = problems.length === 0 ? document.toJS({ maxAliasCount: 100 }) : undefined;
     return { data, locate: (path) => locateNode(document.contents, path, lines), problems };
   } catch (error) {
     // The library throws on too deep nesting and on too many aliases; it has no other way to say so.
-    return bad(`not usable YAML: ${error instanceof Error ? error.message : String(error)}`);
+    return bad(`not usable YAML: ${oneLine(error instanceof Error ? error.message : String(error))}`);
   }
+}
+
+/** The library quotes what it does not take, up to the rest of the file. */
+function oneLine(text: string): string {
+  return text.replace(/\s+/g, ' ').slice(0, 200);
+}
+
+/** Where the lines begin. The library itself tells its counter of some lines only, once a text is broken. */
+function lineStartsOf(text: string): LineCounter {
+  const lines = new LineCounter();
+  for (let at = 0; at >= 0; at = text.indexOf('\n', at) + 1 || -1) lines.addNewLine(at);
+  return lines;
 }
 
 /** Position of the key or list item a path names, or of the nearest thing around it. */
