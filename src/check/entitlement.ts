@@ -1,12 +1,21 @@
 /** Who may send what to a host: flows of the profile and exceptions of the configuration, as packet sets. */
 
 import { exceptionSources, type ResolvedHost } from '../inventory/index.ts';
-import { type Interval, type IpVersion, interval, single } from '../net/index.ts';
+import { type Interval, type IpVersion, interval, single, subtractIntervals } from '../net/index.ts';
 import type { PacketSet } from '../packet-set/index.ts';
 import type { Flow } from '../rulepack/index.ts';
 import type { KeptAccess } from './change.ts';
 import type { HostContext } from './host-context.ts';
-import { exceptionsTo, flowPorts, flowsTo, rangesOfVersion, sendersOf } from './peers.ts';
+import {
+  defaultServiceRange,
+  exceptionsTo,
+  flowPorts,
+  flowsTo,
+  rangesOfVersion,
+  sendersOf,
+  servedAdminPorts,
+  serviceRangeOf,
+} from './peers.ts';
 
 /** Every port. */
 export const ALL_PORTS: Interval = interval(0, 65535);
@@ -18,6 +27,8 @@ export const MOST_INTERVALS = 5_000;
 export interface Entitlement {
   readonly all: PacketSet;
   readonly vendor: readonly { readonly flow: Flow; readonly set: PacketSet }[];
+  /** Packets of those who may use the host's service range, to ports that only the profile's own range has. */
+  readonly outsideRange: PacketSet;
 }
 
 function accessSet(
@@ -41,6 +52,8 @@ export function entitlement(context: HostContext, host: ResolvedHost, version: I
   const { estate, space: hostSpace } = context;
   const { space } = hostSpace;
   let all = space.empty;
+  let outsideRange = space.empty;
+  const outside = portsOutsideRange(context, host);
   const vendor: { flow: Flow; set: PacketSet }[] = [];
   for (const flow of flowsTo(estate, host)) {
     const sources = rangesOfVersion(
@@ -50,6 +63,8 @@ export function entitlement(context: HostContext, host: ResolvedHost, version: I
     const set = accessSet(context, version, sources, flow.protocol, flowPorts(estate, flow, host));
     if (flow.need === 'vendor') vendor.push({ flow, set });
     else all = space.union(all, set);
+    if (outside.length > 0 && flow.ports.some((term) => term.kind === 'service-range'))
+      outsideRange = space.union(outsideRange, accessSet(context, version, sources, flow.protocol, outside));
   }
   for (const exception of exceptionsTo(estate, host)) {
     if (estate.inventory === undefined) break;
@@ -61,7 +76,19 @@ export function entitlement(context: HostContext, host: ResolvedHost, version: I
       );
     }
   }
-  return { all, vendor };
+  return { all, vendor, outsideRange };
+}
+
+/**
+ * Ports of the profile's service range on which nothing of the host listens, since its own range is known and narrower. Fixed ports
+ * and those it serves for administration have findings of their own.
+ */
+function portsOutsideRange({ estate }: HostContext, host: ResolvedHost): Interval[] {
+  if (host.servicePorts === undefined) return [];
+  const others = [...estate.profile.fixedPorts, ...servedAdminPorts(estate, host)].map((port) =>
+    single(port),
+  );
+  return subtractIntervals(defaultServiceRange(estate), [...serviceRangeOf(estate, host), ...others]);
 }
 
 /** What of some access is by right: what flows and exceptions ask for. `given`: source, protocol and delivered port. */

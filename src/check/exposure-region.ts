@@ -55,6 +55,7 @@ export type ExposureClass =
   | 'admin-port-on-wrong-host'
   | 'udp-on-service-ports'
   | 'admin-port-inside-open-range'
+  | 'range-mismatch'
   | 'unknown-source';
 
 /** From where the excess comes, as far as the severity depends on it. */
@@ -109,6 +110,8 @@ export interface Excess {
   readonly beyond: PacketSet;
   /** Of `beyond`, what a flow that only the vendor requires would explain. */
   readonly vendor: readonly { readonly flow: Flow; readonly set: PacketSet }[];
+  /** Of `beyond`, what those who may use the service range send to ports outside the host's own. */
+  readonly outsideRange: PacketSet;
 }
 
 /** Fewer destination ports than this bound a rule; above, its author named no port. */
@@ -127,7 +130,9 @@ function chainToClose(blamed: Blamed): Chain | undefined {
 /** Access of entitled peers and exceptions that the blamed rule or policy gives. */
 function keptAccess(context: HostContext, side: Side, blamed: Blamed, as: ExposureClass): KeptAccess[] {
   const given = blamed.passages.map(({ version, maybe }) => ({ version, set: maybe }));
-  return entitledAccess(context, side.target, given, as === 'dynamic-range-open-on-server');
+  // What the vendor requires is not taken away by the way.
+  const withVendor = as === 'dynamic-range-open-on-server' || as === 'range-mismatch';
+  return entitledAccess(context, side.target, given, withVendor);
 }
 
 /** The part of a blamed rule's excess that lies in some protocols and delivered ports. */

@@ -149,6 +149,7 @@ function excessesOf(context: HostContext, side: Side, blamed: Blamed, which: 'ma
       passage: p,
       beyond,
       vendor: entitled.vendor.map(({ flow, set }) => ({ flow, set: space.intersect(beyond, set) })),
+      outsideRange: space.intersect(beyond, entitled.outsideRange),
     };
   });
 }
@@ -208,7 +209,7 @@ function classifyCertainty(
   // What only the vendor requires is told where nothing worse is to be said of the same rule.
   const withoutVendor = excesses.map((e) => ({
     ...e,
-    beyond: space.minus(e.beyond, space.unionAll(e.vendor.map((v) => v.set))),
+    beyond: space.minus(e.beyond, space.union(e.outsideRange, space.unionAll(e.vendor.map((v) => v.set)))),
   }));
   const plain = (protocols: readonly number[], ports: readonly Interval[]): Region =>
     new Region(context, side, blamed, withoutVendor, protocols, ports, together);
@@ -232,17 +233,32 @@ function classifyCertainty(
   );
   const isMild = (e: HostExposure) =>
     e.class === 'unknown-source' || (e.class === 'admin-port-on-wrong-host' && e.source === 'admin');
-  const chosen =
-    candidates.find((e) => !isMild(e)) ??
-    candidates[0] ??
-    vendorExposure(region, dynamicPorts, adminPorts, serves);
+  // Ports on which nothing of the host listens are told where nothing worse is to be said of the same rule either.
+  const insideRange = excesses.map((e) => ({ ...e, beyond: space.minus(e.beyond, e.outsideRange) }));
+  const inRange = (protocols: readonly number[], ports: readonly Interval[]): Region =>
+    new Region(context, side, blamed, insideRange, protocols, ports, together);
+  const serious = candidates.find((e) => !isMild(e));
+  const chosen = serious ?? candidates[0] ?? vendorExposure(inRange, dynamicPorts, adminPorts, serves);
   const out = chosen === undefined ? [] : [chosen];
+  if (serious === undefined) out.push(...rangeMismatch(context, side, blamed, excesses));
 
   const inside = region([TCP], servedPorts);
   if (!inside.isEmpty && admitsRange(context, side, blamed, which)) {
     out.push(...inside.judged('admin-port-inside-open-range').filter((e) => e.class !== 'unknown-source'));
   }
   return out;
+}
+
+/** What a rule opens, to those who may use the service range, outside the range that the host really has. */
+function rangeMismatch(
+  context: HostContext,
+  side: Side,
+  blamed: Blamed,
+  excesses: readonly Excess[],
+): HostExposure[] {
+  const outside = excesses.map((e) => ({ ...e, beyond: e.outsideRange }));
+  const region = new Region(context, side, blamed, outside, [TCP], [ALL_PORTS]);
+  return region.isEmpty ? [] : [region.exposure('range-mismatch')];
 }
 
 /** What a rule opens to peers that only the vendor asks to let in. */

@@ -128,6 +128,16 @@ function hostHandlers(
         if (ports !== undefined) host.connectionPorts = ports;
       },
     ],
+    [
+      'devices',
+      (node, path) => {
+        const expected = 'a number of devices from 0 to 9999';
+        const text = context.textOrNumberOf(node, path, expected);
+        if (text === undefined) return;
+        if (/^\d{1,4}$/.test(text.trim())) host.devices = Number(text);
+        else context.report(node.span, path, `expected ${expected}, found ${quote(text)}`);
+      },
+    ],
     ['exports', (node, path) => (host.exports = decodeExports(context, node, path))],
     ['interfaces', (node, path) => (host.interfaces = decodeInterfaces(context, node, path))],
     [

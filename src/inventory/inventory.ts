@@ -76,6 +76,8 @@ export interface InventoryHost {
   readonly servicePorts?: readonly Interval[];
   /** `nsrports` connection port ranges, normalized; absent, or written `0-0`: not restricted. */
   readonly connectionPorts?: readonly Interval[];
+  /** How many devices it has: each takes a service port of a storage node or server. */
+  readonly devices?: number;
   /** Patterns over file paths: the files that belong to this host. */
   readonly exports: readonly ExportPattern[];
   /** Interface name to firewalld zone. */
@@ -192,6 +194,8 @@ export interface ResolvedHost {
   /** As `nsrports` of the host printed them, else as declared; absent: not known, and the profile's default counts. */
   readonly servicePorts?: readonly Interval[];
   readonly connectionPorts?: readonly Interval[];
+  /** How many devices it has, where declared. */
+  readonly devices?: number;
   /** Declared ports of a host whose `nsrports` output counts instead. */
   readonly declaredServicePorts?: readonly Interval[];
   readonly datazone: string;

@@ -53,6 +53,7 @@ interface MergedEntry {
   readonly addresses: readonly DeclaredRange[];
   readonly servicePorts: readonly Interval[] | undefined;
   readonly connectionPorts: readonly Interval[] | undefined;
+  readonly devices: number | undefined;
   readonly datazone: string | undefined;
   readonly storageNodes: readonly HostReference[] | undefined;
   readonly behind: readonly HostReference[] | undefined;
@@ -82,6 +83,7 @@ function mergeEntries(
     addresses: own?.addresses ?? [],
     servicePorts: first((entry) => entry.servicePorts),
     connectionPorts: first((entry) => entry.connectionPorts),
+    devices: first((entry) => entry.devices),
     datazone: first((entry) => entry.datazone),
     storageNodes: first((entry) => entry.storageNodes),
     behind: first((entry) => entry.behind),
@@ -98,11 +100,12 @@ function resolvedParts(
   index: HostNameIndex,
 ): Omit<ResolvedHost, 'name' | 'roles' | 'roleSource' | 'hasExport'> {
   if (entry === undefined) return { addresses: [], datazone: DEFAULT_DATAZONE, interfaces: new Map() };
-  const { servicePorts, connectionPorts, storageNodes, behind, distribution } = entry;
+  const { servicePorts, connectionPorts, devices, storageNodes, behind, distribution } = entry;
   return {
     addresses: entry.addresses,
     ...(servicePorts !== undefined && { servicePorts }),
     ...(connectionPorts !== undefined && { connectionPorts }),
+    ...(devices !== undefined && { devices }),
     datazone: entry.datazone ?? DEFAULT_DATAZONE,
     ...(storageNodes !== undefined && { storageNodes: expandReferences(storageNodes, names, index) }),
     ...(behind !== undefined && { behind: expandReferences(behind, names, index) }),

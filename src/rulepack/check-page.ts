@@ -48,6 +48,13 @@ exposure finding blames already are left to it. A difference between narrow sour
 as passed.`,
   'opaque-match': `Certain: it says what nwaudit does not know. Rate limits, counters and chance are not listed: an export cannot
 settle them. Findings that hang on the test say so themselves.`,
+  'range-mismatch': `Judged where the service range of the host is known, from its nsrports output or service_ports, on the packet sets of
+exposures: what rules let in to ports of the profile's range that the host's own does not have, from those who may use the range. Where the same rule
+lets in others too, that finding says it. Part of the range that is closed is missing-required-path's. A range outside the profile's that rules
+still open is not looked at.`,
+  'range-too-small': `Certain about the numbers given. The minimum of a host with several roles is that of the role that needs most; devices count where
+nwaudit.yaml declares them. The numbers are those of release 8: what release 19 needs could not be verified, and a range that passes may still
+be too small.`,
   'required-path': `Judged where the path is stopped: at the receiver's input side, at the sender's output side and at the forward side of
 gateways that one end names with \`behind\`, each if it was exported; what the other places do is told in the message. Asked for every declared
 peer and every port of the flow, with initiating ports 49152 to 60999, over the IP version both have addresses of; where both versions

@@ -1,8 +1,8 @@
 /**
  * A profile that extends another: its data merged into the other's, entry by entry.
  *
- * Lists of things with a name (roles, features, sources, flows) and of ports (admin-ports, never-remote, plaintext-ports)
- * are merged: an entry with the name of one in the base changes the keys it has and leaves the others; any other entry is
+ * Lists of things with a name (roles, features, sources, flows), of ports (admin-ports, never-remote, plaintext-ports) and of roles
+ * (minimum-ports) are merged: an entry with the name of one in the base changes the keys it has and leaves the others; any other entry is
  * added at the end. `remove` takes entries of the base away. Every other key replaces that of the base. A key without a value
  * (`severity: ~`) takes that of the base away.
  */
@@ -17,10 +17,15 @@ const LISTS: Readonly<Record<string, (entry: unknown) => string | undefined>> = 
   'admin-ports': portOf,
   'never-remote': portOf,
   'plaintext-ports': portOf,
+  'minimum-ports': roleOf,
 };
 
 function idOf(entry: unknown): string | undefined {
   return isMapping(entry) && typeof entry.id === 'string' ? entry.id : undefined;
+}
+
+function roleOf(entry: unknown): string | undefined {
+  return isMapping(entry) && typeof entry.role === 'string' ? entry.role : undefined;
 }
 
 /** `514/tcp`: a port may be there once for each protocol. */

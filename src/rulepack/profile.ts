@@ -8,6 +8,7 @@ import {
   type Confidence,
   type Flow,
   type FlowCondition,
+  type MinimumPorts,
   type NeverRemotePort,
   type PlaintextPort,
   type PortTerm,
@@ -25,6 +26,7 @@ const PROFILE_KEYS = {
     'admin-ports',
     'never-remote',
     'plaintext-ports',
+    'minimum-ports',
     'features',
     'sources',
     'compared-with',
@@ -139,6 +141,9 @@ function decodeWhole(data: unknown, decoder: Decoder, known: ReadonlyMap<string,
     plaintextPorts: decoder.list(map['plaintext-ports'], ['plaintext-ports'], (value, path) =>
       decodePlaintextPort(value, path, names, decoder),
     ),
+    minimumPorts: decoder.list(map['minimum-ports'], ['minimum-ports'], (value, path) =>
+      decodeMinimumPorts(value, path, names, decoder),
+    ),
     features,
     sources,
     flows,
@@ -230,6 +235,28 @@ function decodePlaintextPort(value: unknown, path: Path, names: Names, decoder: 
     instead: decodePort(map.instead, [...path, 'instead'], decoder),
     title: decoder.text(map.title, [...path, 'title']),
     servedBy: decodeRoles(map['served-by'], [...path, 'served-by'], names.roles, decoder),
+  };
+}
+
+function decodeMinimumPorts(value: unknown, path: Path, names: Names, decoder: Decoder): MinimumPorts {
+  const map = decoder.mapping(value, path, {
+    required: ['role', 'ports', 'where'],
+    optional: ['per-device'],
+  });
+  const [role] = decodeRoles(
+    map.role === undefined ? undefined : [map.role],
+    [...path, 'role'],
+    names.roles,
+    decoder,
+  );
+  return {
+    role: role ?? '',
+    ports: decodePort(map.ports, [...path, 'ports'], decoder),
+    perDevice:
+      map['per-device'] === undefined
+        ? 0
+        : decoder.integer(map['per-device'], [...path, 'per-device'], 1, 100),
+    where: decoder.text(map.where, [...path, 'where']).trim(),
   };
 }
 

@@ -94,6 +94,17 @@ export interface PlaintextPort {
   readonly servedBy: readonly string[];
 }
 
+/** How many service ports a role needs at least: with fewer, its processes find none to listen on. */
+export interface MinimumPorts {
+  readonly role: string;
+  /** Fixed ports included. */
+  readonly ports: number;
+  /** One more each for so many of the host's devices. */
+  readonly perDevice: number;
+  /** Where the number comes from, and how sure it is. */
+  readonly where: string;
+}
+
 /** Something an environment has or has not, on which flows depend; declared under `features` of nwaudit.yaml. */
 export interface ProfileFeature {
   readonly id: string;
@@ -122,6 +133,7 @@ export interface Profile {
   readonly adminPorts: readonly AdminPort[];
   readonly neverRemote: readonly NeverRemotePort[];
   readonly plaintextPorts: readonly PlaintextPort[];
+  readonly minimumPorts: readonly MinimumPorts[];
   readonly features: readonly ProfileFeature[];
   readonly sources: readonly ProfileSource[];
   readonly flows: readonly Flow[];

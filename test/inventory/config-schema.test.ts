@@ -52,6 +52,7 @@ const documents: readonly (readonly ['both' | 'schema' | 'neither', string, unkn
       datazone: 'x',
       storage_nodes: ['a'],
       behind: ['a'],
+      devices: 3,
     }),
   ],
   ['both', 'lists of ports', withHost({ service_ports: ['7937-7942', 8000, '8001,8003-8005'] })],
@@ -69,6 +70,8 @@ const documents: readonly (readonly ['both' | 'schema' | 'neither', string, unkn
   ],
   ['both', 'a waiver', withWaiver({ host: 'a', owner: 'o', fingerprint: `nwaudit/v1:${'0'.repeat(32)}` })],
 
+  ['neither', 'a negative number of devices', withHost({ devices: -1 })],
+  ['neither', 'a part of a device', withHost({ devices: '1.5' })],
   ['neither', 'a list', []],
   ['neither', 'a text', 'hosts'],
   ['neither', 'an unknown key', { host: {} }],

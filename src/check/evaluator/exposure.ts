@@ -38,12 +38,13 @@ export const exposure: Evaluator = {
   *run(context, options) {
     const wanted = choiceOption(options, 'class', CLASSES);
     for (const found of [...inputExposures(context), ...forwardExposures(context)]) {
-      if (found.class === wanted) yield toEvidence(context, found);
+      if (found.class === wanted) yield exposureEvidence(context, found);
     }
   },
 };
 
-function toEvidence(context: HostContext, found: HostExposure): Evidence {
+/** An exposure as evidence. */
+export function exposureEvidence(context: HostContext, found: HostExposure): Evidence {
   const { host } = context;
   const { table, chain, rule } = found;
   const sources = describeSources(found.sources);

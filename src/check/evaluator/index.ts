@@ -6,6 +6,7 @@ import { exposure } from './exposure.ts';
 import { hostNotJudged, missingIpVersion, opaqueMatch, unreadInput } from './input-state.ts';
 import { ipv6Wider } from './ipv6-wider.ts';
 import { requiredPath, returnPath } from './required-path.ts';
+import { rangeMismatch, rangeTooSmall } from './service-range.ts';
 import { trustedPeer } from './trusted-peer.ts';
 import { viaService } from './via-service.ts';
 
@@ -19,6 +20,8 @@ export const EVALUATORS: ReadonlyMap<string, Evaluator> = new Map([
   ['ip-version-not-exported', missingIpVersion],
   ['ipv6-wider-than-ipv4', ipv6Wider],
   ['opaque-match', opaqueMatch],
+  ['range-mismatch', rangeMismatch],
+  ['range-too-small', rangeTooSmall],
   ['required-path', requiredPath],
   ['return-path', returnPath],
   ['trusted-peer', trustedPeer],
