@@ -24,10 +24,19 @@ export interface ShownExamples {
  * that names it. A test demands one entry for each evaluator there is.
  */
 export const LIMITS_OF_EVALUATOR: Readonly<Record<string, string>> = {
-  'dead-rule': `Proved on packet sets over everything a packet can be. A test that nwaudit cannot decide counts as both true
-and false, so it can hide a dead rule and never invents one: every finding is certain. Chains that other programs write
-(Docker, Kubernetes, libvirt, fail2ban and the like) are passed over, and so are the directions of a host that no export
-shows. Counters are not looked at.`,
+  'dead-rule': `Proved on packet sets over everything a packet can be, marks and connection states included. A test that nwaudit
+cannot decide counts as both true and false, so it can hide a dead rule and never invents one: every finding is certain. What comes to a rule is
+followed through the chains that call it and the base chains before it. Not followed are packets of connections that NAT has
+changed, beyond the first, and the order of base chains of one hook and priority: there earlier chains count as if they stopped nothing. A
+rule is redundant where all its packets get the same verdict (drop, and each kind of reject, are different ones) from later rules, at every call
+site, without meeting a log, a mark, a rate limit or another test that leaves a trace. A chain policy is no such rule: an accept before a
+policy that accepts is how one prepares to change the policy, and an explicit drop before a policy that drops says what is meant. All shadowed rules,
+and all redundant rules of one chain, may be deleted together; before more redundant rules go, scan again. Elements are judged for ports,
+addresses and ICMP types in multiport, anonymous sets and verdict maps, for nft sets of one such field and for ipsets of addresses or networks
+without timeouts and nomatch; of a named set an element is told only where it is dead for every rule that asks. Ranges of nft that lie side by side
+are one element. Rules of a chain that nothing enters are not reported beside what leads there. Passed over are chains that other
+programs write (Docker, Kubernetes, libvirt, fail2ban and the like), rules that rest on reverse-path checks, rules that note addresses (recent), and directions of a host that
+no export shows.`,
   exposure: `Judged on the whole way of a packet, for new connections from outside: TCP with SYN alone, and other protocols with ports,
 on any interface but lo. The input side always counts. The forward side counts on gateways, by role or because they translate connections to
 other hosts, for each declared host behind them; elsewhere only a forward side that is open altogether is told, as info. A finding is
@@ -46,6 +55,9 @@ running firewall binds to a zone are taken as bound by NetworkManager, and a not
   'ipv6-wider-than-ipv4': `Compares ports that at least half of all addresses reach, over all rules of both IP versions. Rules that another
 exposure finding blames already are left to it. A difference between narrow sources is not reported. Undecided tests count
 as passed.`,
+  'never-hit-rule': `Certain as far as the counters go: since when they count, no export says (a reload, a restart or -Z begins anew), so look
+again after backup, restore and a reboot. Judged are rules that carry a counter, in chains where some rule has counted; chains in
+which nothing was counted, exports without counters (iptables-save without -c prints none) and named counters of nft say nothing. Dead rules, and chains that other programs write, are not listed.`,
   'opaque-match': `Certain: it says what nwaudit does not know. Rate limits, counters and chance are not listed: an export cannot
 settle them. Findings that hang on the test say so themselves.`,
   'range-mismatch': `Judged where the service range of the host is known, from its nsrports output or service_ports, on the packet sets of
@@ -68,8 +80,12 @@ packet gets through. What connection tracking itself does (table full, timeouts)
   'trusted-peer': `Judged for new connections from outside on the input side. A peer is a declared host with a role and an address, or a
 network of a role. It counts as trusted where one rule or policy lets it in on at least 60,000 TCP and as many UDP ports. Rules that let in
 any source are exposure findings instead. The proposed rules keep what the profile and exceptions entitle the peer to, and no more.`,
+  'undocumented-rule': `Judged are rules that accept some first packet of a connection from outside, on the input or forward side, in chains that people
+write. Comments are those of the rule itself (-m comment, comment in nft); a ticket in another file is not seen.`,
   'unread-input': `Certain. A rule that cannot be read stays in its place as one that may match anything and do anything, so other findings
 become possible where they hang on it. A file of which nothing is read leaves no trace in other findings.`,
+  'unused-chain': `Certain: it rests on which rule leads to which chain, verdict maps included. A rule without a model that names the chain counts as leading
+there; where a line of the table could not be read, nothing is said about its chains. Chains that other programs write are passed over.`,
   'via-service': `Beside an exposure of an admin port, never alone: it rests on the same packet sets and is as certain. It says where the port comes
 from, so it needs the files of firewalld; where the JSON of nft is judged, the files of the same host have to explain the rule. A
 definition that is in no file is assumed as firewalld has it, and the message says so.`,

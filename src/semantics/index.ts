@@ -11,7 +11,7 @@ export {
   type RulesetDifference,
 } from './compare-rulesets.ts';
 export { MOST_ENVIRONMENTS } from './condense.ts';
-export { conditionSet } from './condition-set.ts';
+export { allConditionsSet, conditionSet } from './condition-set.ts';
 export { deliveredImage, deliveredPreimage } from './delivered.ts';
 export { type DifferenceRegion, MOST_RANGES } from './difference-region.ts';
 export { Environment } from './environment.ts';
@@ -25,6 +25,6 @@ export {
   enteredChains,
   type PathAnalysis,
 } from './packet-path.ts';
-export { fieldBits, type Place } from './place.ts';
+export { fieldBits, inCtState, type Place } from './place.ts';
 export { packetsOf, type State } from './state.ts';
 export { visitConditions } from './visit-conditions.ts';

@@ -5,9 +5,12 @@ import type { Evaluator } from './evaluator.ts';
 import { exposure } from './exposure.ts';
 import { hostNotJudged, missingIpVersion, opaqueMatch, unreadInput } from './input-state.ts';
 import { ipv6Wider } from './ipv6-wider.ts';
+import { neverHit } from './never-hit.ts';
 import { requiredPath, returnPath } from './required-path.ts';
 import { rangeMismatch, rangeTooSmall } from './service-range.ts';
 import { trustedPeer } from './trusted-peer.ts';
+import { undocumentedRule } from './undocumented.ts';
+import { unusedChain } from './unused-chain.ts';
 import { viaService } from './via-service.ts';
 
 /** Every evaluator a check may name under `evaluate`. */
@@ -19,13 +22,16 @@ export const EVALUATORS: ReadonlyMap<string, Evaluator> = new Map([
   ['host-not-judged', hostNotJudged],
   ['ip-version-not-exported', missingIpVersion],
   ['ipv6-wider-than-ipv4', ipv6Wider],
+  ['never-hit-rule', neverHit],
   ['opaque-match', opaqueMatch],
   ['range-mismatch', rangeMismatch],
   ['range-too-small', rangeTooSmall],
   ['required-path', requiredPath],
   ['return-path', returnPath],
   ['trusted-peer', trustedPeer],
+  ['undocumented-rule', undocumentedRule],
   ['unread-input', unreadInput],
+  ['unused-chain', unusedChain],
   ['via-service', viaService],
   ['wide-declaration', wideDeclaration],
 ]);

@@ -1,9 +1,9 @@
 import type { FindingOrigin } from '../../finding/index.ts';
 import type { Condition, Rule, Table } from '../../model/index.ts';
 import { matters } from '../../semantics/index.ts';
-import { isGeneratedChain } from '../dead-rule.ts';
 import { listed } from '../describe.ts';
 import { evidence, fileOrigin, type plainOrigin, ruleOrigin } from '../evidence.ts';
+import { isGeneratedChain } from '../generated-chain.ts';
 import type { HostContext } from '../host-context.ts';
 import type { Evaluator } from './evaluator.ts';
 

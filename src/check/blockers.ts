@@ -1,0 +1,204 @@
+/** Which rules keep packets from a rule: in its own chain, in those that call it, and in base chains before. */
+import type { Chain, Rule, Table } from '../model/index.ts';
+import type { PacketSet, PacketSpace } from '../packet-set/index.ts';
+import type { ChainSummary, RuleVisit } from '../semantics/index.ts';
+import type { HostContext } from './host-context.ts';
+import { type LifeVisit, matchOf, type RunView } from './rule-life.ts';
+
+/** A rule or, with `rule` undefined, a chain policy that takes packets away from a later rule. */
+export interface BlockingPlace {
+  readonly table: Table;
+  readonly chain: Chain;
+  readonly rule: Rule | undefined;
+}
+
+/**
+ * How good a set of blockers is: `one` of them does it alone, `fewest`: no smaller set of these rules does it, `irredundant`: none of them
+ * can be left out, but a smaller set was not looked for.
+ */
+export type CoverQuality = 'one' | 'fewest' | 'irredundant';
+
+/** Rules that together take all packets that are wanted. */
+export interface Cover {
+  readonly blockers: readonly BlockingPlace[];
+  readonly quality: CoverQuality;
+}
+
+interface Candidate extends BlockingPlace {
+  readonly taken: PacketSet;
+}
+
+/**
+ * The rules that take the packets `wanted` from a visit. Each takes what its conditions say, also where another one came first, so that one rule
+ * that does it alone is found. `undefined`: no rule takes any of them, so they never come here for another reason.
+ */
+export function coverOf(context: HostContext, lifeVisit: LifeVisit, wanted: PacketSet): Cover | undefined {
+  const { space } = context.space;
+  const { view, summary, visit } = lifeVisit;
+  const inRun = candidatesBefore(context, view, summary, visit.index, wanted);
+  const alone = inRun.find((one) => space.includes(one.taken, wanted));
+  if (alone !== undefined) return { blockers: [placeOf(alone)], quality: 'one' };
+  const rest = space.minus(wanted, space.unionAll(inRun.map(({ taken }) => taken)));
+  const earlier = space.isEmpty(rest) ? [] : stoppedBefore(context, view, rest);
+  const all = [...inRun, ...earlier];
+  const covered = space.intersect(wanted, space.unionAll(all.map(({ taken }) => taken)));
+  if (space.isEmpty(covered)) return undefined;
+  return smallestCover(space, all, covered);
+}
+
+function placeOf({ table, chain, rule }: BlockingPlace): BlockingPlace {
+  return { table, chain, rule };
+}
+
+/** Rules before a place in its chain, and before the rules that lead there, that take some of the packets; the outermost first. */
+function candidatesBefore(
+  context: HostContext,
+  view: RunView,
+  summary: ChainSummary,
+  index: number,
+  wanted: PacketSet,
+): Candidate[] {
+  const { space } = context.space;
+  const byRule = new Map<Rule, Candidate>();
+  /** Up to which rule a chain was looked through. */
+  const done = new Map<ChainSummary, number>();
+  const waiting: { at: ChainSummary; before: number }[] = [{ at: summary, before: index }];
+  const chains: Candidate[][] = [];
+  for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+    const { at, before } = next;
+    const from = done.get(at) ?? 0;
+    if (from >= before && done.has(at)) continue;
+    done.set(at, before);
+    const found: Candidate[] = [];
+    for (const visit of at.visits) {
+      if (visit.index >= before || visit.index < from || visit.hit === undefined) continue;
+      const taken = takenBy(context, view, at, visit);
+      if (!space.intersects(taken, wanted)) continue;
+      const known = byRule.get(visit.rule);
+      const candidate: Candidate = {
+        table: view.run.table,
+        chain: at.chain,
+        rule: visit.rule,
+        taken: space.union(known?.taken ?? space.empty, space.intersect(taken, wanted)),
+      };
+      byRule.set(visit.rule, candidate);
+      found.push(candidate);
+    }
+    chains.unshift(found);
+    for (const { summary: caller, visit } of view.callers.get(at) ?? [])
+      waiting.push({ at: caller, before: visit.index });
+  }
+  const rules = chains.flat().map(({ rule }) => rule);
+  return [...new Set(rules)].flatMap((rule) => (rule === undefined ? [] : (byRule.get(rule) ?? [])));
+}
+
+/** What a rule takes away from those behind it: all it matches where it decides by itself, what its chain decides where it jumps. */
+function takenBy(context: HostContext, view: RunView, at: ChainSummary, visit: RuleVisit): PacketSet {
+  const { space } = context.space;
+  const { rule, callee } = visit;
+  const hit = visit.hit ?? space.empty;
+  if (callee !== undefined) {
+    // A goto takes even what its chain does not decide: that has come to the end of this chain.
+    if (rule.verdict.kind === 'goto') return hit;
+    const accepted = [...callee.accepted.values()].map(({ set }) => set);
+    return space.intersect(hit, space.unionAll([callee.dropped, callee.rejected, ...accepted]));
+  }
+  switch (rule.verdict.kind) {
+    case 'continue':
+    case 'jump':
+    case 'goto':
+    case 'unknown':
+      return space.empty;
+    default:
+      // With changed fields a match says nothing about packets in which they are not changed.
+      return visit.environment.key === at.environment.key
+        ? matchOf(context, { view, summary: at, visit })
+        : hit;
+  }
+}
+
+/** What stopped the packets in base chains before this one, the first of them first. */
+function stoppedBefore(context: HostContext, view: RunView, wanted: PacketSet): Candidate[] {
+  const { space } = context.space;
+  const found: Candidate[] = [];
+  for (const decisions of context.decisions(view.analysis).slice(0, view.position)) {
+    for (const { table, chain, rule, verdict, set } of decisions) {
+      if (verdict === 'accept' || !space.intersects(set, wanted)) continue;
+      found.push({ table, chain, rule, taken: space.intersect(set, wanted) });
+    }
+  }
+  return found;
+}
+
+/** More rules than this are not tried in all combinations. */
+const MOST_TRIED = 16;
+/** Combinations of up to so many rules are tried. */
+const MOST_TOGETHER = 4;
+
+function smallestCover(space: PacketSpace, candidates: readonly Candidate[], wanted: PacketSet): Cover {
+  const useful = irredundant(space, candidates, wanted);
+  const done = (blockers: readonly Candidate[], quality: CoverQuality): Cover => ({
+    blockers: blockers.map(placeOf),
+    quality: blockers.length === 1 ? 'one' : quality,
+  });
+  if (useful.length <= 1) return done(useful, 'one');
+  const tried = undominated(space, candidates, wanted);
+  if (tried === undefined) return done(useful, useful.length === 2 ? 'fewest' : 'irredundant');
+  for (let size = 1; size < Math.min(useful.length, MOST_TOGETHER + 1); size++) {
+    const found = coverOfSize(space, tried, size, wanted);
+    if (found !== undefined) return done(found, 'fewest');
+  }
+  return done(useful, useful.length <= MOST_TOGETHER + 1 ? 'fewest' : 'irredundant');
+}
+
+/** Candidates that take something no other single one takes too; `undefined` where they are too many to be tried in combinations. */
+function undominated(
+  space: PacketSpace,
+  candidates: readonly Candidate[],
+  wanted: PacketSet,
+): Candidate[] | undefined {
+  if (candidates.length > 20 * MOST_TRIED) return undefined;
+  const sets = new Map<PacketSet, Candidate>();
+  for (const candidate of candidates) {
+    const taken = space.intersect(candidate.taken, wanted);
+    if (!space.isEmpty(taken) && !sets.has(taken)) sets.set(taken, { ...candidate, taken });
+  }
+  const all = [...sets.values()];
+  const kept = all.filter(
+    (one) => !all.some((other) => other !== one && space.includes(other.taken, one.taken)),
+  );
+  return kept.length > MOST_TRIED ? undefined : kept;
+}
+
+/** The first combination of so many candidates that takes all packets. */
+function coverOfSize(
+  space: PacketSpace,
+  candidates: readonly Candidate[],
+  size: number,
+  left: PacketSet,
+): Candidate[] | undefined {
+  if (size === 0) return space.isEmpty(left) ? [] : undefined;
+  for (const [i, candidate] of candidates.entries()) {
+    if (candidates.length - i < size) return undefined;
+    const more = coverOfSize(space, candidates.slice(i + 1), size - 1, space.minus(left, candidate.taken));
+    if (more !== undefined) return [candidate, ...more];
+  }
+  return undefined;
+}
+
+/**
+ * Drops rules that are not needed, first those that stand early: rules such as "accept established" take a share of everything. Takes
+ * one step for each candidate.
+ */
+function irredundant(space: PacketSpace, candidates: readonly Candidate[], wanted: PacketSet): Candidate[] {
+  // Largest first would be no smaller, only dearer.
+  const taken = candidates.map((candidate) => space.intersect(candidate.taken, wanted));
+  const behind: PacketSet[] = [space.empty];
+  for (let i = taken.length - 1; i > 0; i--) behind.unshift(space.union(behind[0]!, taken[i]!));
+  let kept = space.empty;
+  return candidates.filter((_, i) => {
+    if (space.includes(space.union(kept, behind[i]!), wanted)) return false;
+    kept = space.union(kept, taken[i]!);
+    return true;
+  });
+}
