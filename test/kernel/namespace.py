@@ -120,6 +120,8 @@ def load(rules):
         run(["ip6tables" + legacy + "-restore"], rules["ip6tables"])
     if "nft" in rules:
         run(["nft", "-f", "-"], rules["nft"])
+    if "nftThen" in rules:
+        run(["nft", "-f", "-"], rules["nftThen"])
 
 
 def export(rules):

@@ -12,6 +12,8 @@ export interface KernelRules {
   readonly ipset?: string;
   /** Text for `nft -f`. */
   readonly nft?: string;
+  /** Text for a second `nft -f`, when all the rest is loaded. */
+  readonly nftThen?: string;
   /** Load iptables text with the legacy tools instead of iptables-nft. */
   readonly legacy?: boolean;
 }
