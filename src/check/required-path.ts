@@ -177,8 +177,17 @@ function judgeFlow(
     request?.stopped.some((s) => s.peer === pair.peer && s.receiver === pair.receiver) === true;
   const open = pairs.filter((pair) => !isStopped(pair));
   const reply = judgePairs(context, { flow, direction, reply: true, spare: false }, open);
-  const spare = judgePairs(context, { flow, direction, reply: false, spare: true }, open);
+  const spare = judgePairs(
+    context,
+    { flow, direction, reply: false, spare: true },
+    open.filter(hasBothVersions),
+  );
   return [request, reply, spare].filter((f) => f !== undefined);
+}
+
+/** Whether somebody known is at the other end who can be reached over both IP versions. */
+function hasBothVersions({ peer }: Pair): boolean {
+  return peer?.host !== undefined && [4, 6].every((v) => peer.ranges.some(({ version }) => version === v));
 }
 
 /** What is asked about the pairs of a flow. */

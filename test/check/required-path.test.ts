@@ -119,6 +119,9 @@ describe('addresses of one peer', () => {
     expect(found.message).toMatch(/does not let in tcp\/7937-7938 from client-01 over IPv6/);
     const open = ip6.replace('COMMIT', `${accept('2001:db8::101', '7937:7938')}\nCOMMIT`);
     expect(missing({ 'nw-server/v4.rules': OPEN_SERVER, 'nw-server/v6.rules': open }, config)).toEqual([]);
+    // Nobody in particular is missed over IPv6 where nobody is known.
+    const alone = { hosts: { 'nw-server': config.hosts['nw-server'] } };
+    expect(missing({ 'nw-server/v4.rules': OPEN_SERVER, 'nw-server/v6.rules': ip6 }, alone)).toEqual([]);
   });
 
   test('the one it had before: a rule for nobody known stands beside a closed path, and one message says both', () => {
@@ -131,6 +134,19 @@ describe('addresses of one peer', () => {
     const declared = { ...CONFIG, admin_networks: ['192.0.2.25'] };
     expect(only(missing({ 'nw-server.rules': stale }, declared)).message).not.toContain('moved');
   });
+});
+
+test('an unknown source says which peer stands before a closed door', () => {
+  const config = { hosts: { ...HOSTS, 'nw-server': { role: 'server' } } };
+  const { findings } = scanTexts({ 'client-01.rules': rules([accept('192.0.2.25', '7938:9936')]) }, config);
+  expect(findings.filter((f) => f.check === 'unknown-source').map((f) => f.message)).toEqual([
+    expect.stringMatching(/192\.0\.2\.25, .* sn-01 needs these ports and is not let in: has it moved\?$/),
+  ]);
+  const open = rules([accept('192.0.2.25', '7938:9936'), accept('192.0.2.20', '7938:9936')]);
+  const others = scanTexts({ 'client-01.rules': open }, config).findings;
+  expect(others.filter((f) => f.check === 'unknown-source').map((f) => f.message)).toEqual([
+    expect.not.stringContaining('moved'),
+  ]);
 });
 
 describe('what would have to change', () => {

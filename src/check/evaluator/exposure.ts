@@ -1,7 +1,16 @@
 import type { FindingOrigin } from '../../finding/index.ts';
 import { normalizeRuleText } from '../../finding/index.ts';
 import type { Rule } from '../../model/index.ts';
-import { type Interval, type IpVersion, single, subtractIntervals, TCP, UDP } from '../../net/index.ts';
+import {
+  countIntervals,
+  type Interval,
+  type IpVersion,
+  intersectIntervals,
+  single,
+  subtractIntervals,
+  TCP,
+  UDP,
+} from '../../net/index.ts';
 import { describeAddresses, describePorts, type PacketSet } from '../../packet-set/index.ts';
 import { judgedPorts } from '../blamed.ts';
 import { type Advice, type ChangeContext, type KeptAccess, NO_ADVICE, NOTHING_CARRIED } from '../change.ts';
@@ -14,6 +23,7 @@ import type { ExposureClass, HostExposure } from '../exposure-region.ts';
 import type { HostContext } from '../host-context.ts';
 import { readTest } from '../read-test.ts';
 import { closePolicy, deleteRule, replaceRule } from '../remediation.ts';
+import { judgedFlows } from '../required-path.ts';
 import { choiceOption, type Evaluator } from './evaluator.ts';
 
 const CLASSES: readonly ExposureClass[] = [
@@ -84,6 +94,7 @@ export function exposureEvidence(context: HostContext, found: HostExposure): Evi
       via: found.acceptedBy === undefined ? 'none' : translatedPorts(found),
       roles: host.roles.length === 0 ? 'unknown' : listed(host.roles),
       yaml: found.class === 'unknown-source' ? yamlHint(found) : 'none',
+      stranded: found.class === 'unknown-source' ? strandedPeers(context, found) : '',
     },
     certainty: found.certain ? 'certain' : 'possible',
     unknowns: found.unknowns,
@@ -99,6 +110,25 @@ export function exposureEvidence(context: HostContext, found: HostExposure): Evi
       ...(found.path === 'forward' && found.target !== undefined ? [found.target.name] : []),
     ],
   });
+}
+
+/** More addresses than this are a network, not somebody's old address. */
+const MOST_OLD = 8n;
+
+/** Declared peers that need the ports of a stranger and are not let in: the stranger may be one of them, before it moved. */
+function strandedPeers(context: HostContext, found: HostExposure): string {
+  const count = [...found.sources].reduce((n, [, list]) => n + countIntervals(list), 0n);
+  if (found.path !== 'input' || count > MOST_OLD) return '';
+  const names = judgedFlows(context)
+    .stopped.filter(({ direction, reply, spare }) => direction === 'in' && !reply && !spare)
+    .flatMap(({ stopped }) => stopped)
+    .filter(
+      ({ peer, ports }) => peer?.host !== undefined && intersectIntervals(ports, found.ports).length > 0,
+    )
+    .map(({ peer }) => peer!.name);
+  const unique = [...new Set(names)];
+  if (unique.length === 0) return '';
+  return ` ${listed(unique)} ${unique.length === 1 ? 'needs' : 'need'} these ports and ${unique.length === 1 ? 'is' : 'are'} not let in: has ${unique.length === 1 ? 'it' : 'one of them'} moved?`;
 }
 
 function originOf(context: HostContext, found: HostExposure): FindingOrigin | null {

@@ -12,6 +12,7 @@ import { type Advice, NO_ADVICE } from '../change.ts';
 import { describeService, describeWitness, listed } from '../describe.ts';
 import { chainOrigin, type Evidence, evidence, fileOrigin, placeText, ruleOrigin } from '../evidence.ts';
 import { inputExposures } from '../exposure.ts';
+import { holderOfChain } from '../firewalld-command.ts';
 import type { HostContext } from '../host-context.ts';
 import { type Addition, type AdditionPlan, planAdditions } from '../path-addition.ts';
 import { defaultServiceRange, gatewaysBetween, rangesOfVersion } from '../peers.ts';
@@ -321,7 +322,12 @@ function changeText(plan: AdditionPlan): string {
 
 function standText({ table, chain, before }: Addition): string {
   const where = `chain ${chain.name} of table ${table.family} ${table.name}`;
-  if (writerOf(table) === 'firewalld') return `in the zone or policy of ${where}, as rich rules`;
+  if (writerOf(table) === 'firewalld') {
+    const holder = before?.configured?.holder ?? holderOfChain(table, chain.name);
+    return holder === undefined
+      ? `where ${where} gets its packets from`
+      : `in the ${holder.kind} ${holder.name}, as rich rules`;
+  }
   if (before === undefined) return `at the end of ${where}`;
   const number =
     before.handle === undefined

@@ -154,6 +154,21 @@ describe('the range counts', () => {
     ]);
   });
 
+  test('of connections, for rules that open it inbound', () => {
+    const text = RULES('7937:9936').replace(
+      'COMMIT',
+      '-A INPUT -s 192.0.2.10/32 -p tcp -m tcp --dport 40000:41000 -j ACCEPT\nCOMMIT',
+    );
+    const found = (ports: string) =>
+      scanTexts({ 'client-01.rules': text, 'client-01.nsrports': ports }, CONFIG).findings.filter(
+        (f) => f.check === 'connection-port-rule',
+      );
+    expect(found('Connection ports: 0-0\n')).toEqual([]);
+    expect(found('Connection ports: 40000-45000\n')).toMatchObject([
+      { severity: 'medium', origin: { line: 9 } },
+    ]);
+  });
+
   test('before what is declared', () => {
     const config = {
       hosts: { ...CONFIG.hosts, 'client-01': { ...CONFIG.hosts['client-01'], service_ports: '7937-9936' } },
