@@ -4,6 +4,8 @@ import type { Origin, ParseDiagnostic } from '../model/index.ts';
 export interface Place {
   readonly line: number;
   readonly column: number;
+  /** Line of its end; `line` where absent. */
+  readonly endLine?: number;
   readonly endColumn: number;
 }
 
@@ -44,8 +46,8 @@ export class DiagnosticLog {
 
   /** The origin of a place in this file. */
   originOf(place: Place): Origin {
-    const { line, column, endColumn } = place;
-    return { file: this.file, line, column, endLine: line, endColumn, path: null };
+    const { line, column, endLine = line, endColumn } = place;
+    return { file: this.file, line, column, endLine, endColumn, path: null };
   }
 
   /** Says `detail` about `place`. `incomplete`: the model lacks something because of it. */
@@ -80,7 +82,7 @@ export class DiagnosticLog {
     last: Place,
     detail: string,
   ): void {
-    const origin = { ...this.originOf(first), endLine: last.line, endColumn: last.endColumn };
+    const origin = { ...this.originOf(first), endLine: last.endLine ?? last.line, endColumn: last.endColumn };
     this.#push({ kind, incomplete, origin, detail, more: 0 });
   }
 

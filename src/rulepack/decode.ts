@@ -1,5 +1,8 @@
 import type { RulePackProblem } from './problem.ts';
 
+/** Nobody reads more than this of one file, and a hostile one could have a hundred thousand. */
+export const MAX_PROBLEMS = 1000;
+
 /** Steps from the document to a value: keys and list positions. */
 export type Path = readonly (string | number)[];
 
@@ -33,7 +36,9 @@ export class Decoder {
     );
   }
 
+  /** Says what is wrong at `at`. The first thousand are kept: finding the place of one takes as long as its mapping is wide. */
   report(at: Path, detail: string): void {
+    if (this.collected.length >= MAX_PROBLEMS) return;
     const { path, prefix } = this.translate(at);
     const place = this.locate(path);
     const { line, column } = place ?? { line: null, column: null };

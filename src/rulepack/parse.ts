@@ -1,6 +1,17 @@
-import { isAlias, isCollection, isMap, isPair, isScalar, LineCounter, type Node, parseDocument } from 'yaml';
+import {
+  type Document,
+  isAlias,
+  isCollection,
+  isMap,
+  isPair,
+  isScalar,
+  LineCounter,
+  type Node,
+  parseDocument,
+  visit,
+} from 'yaml';
 import { decodeCheck } from './check.ts';
-import { Decoder, type Locate, type Path } from './decode.ts';
+import { Decoder, type Locate, MAX_PROBLEMS, type Path } from './decode.ts';
 import {
   COMPILED_VERSION,
   type CompiledFile,
@@ -101,10 +112,15 @@ function readYaml(text: string, file: string): YamlText {
   if (text.length > MAX_TEXT_LENGTH) return bad(`longer than ${MAX_TEXT_LENGTH} characters`);
   const lines = lineStartsOf(text);
   try {
-    const document = parseDocument(text, { prettyErrors: false, logLevel: 'error' });
-    const problems = [...document.errors, ...document.warnings].map((error): RulePackProblem => {
-      const { line, col } = lines.linePos(error.pos[0]);
-      return { file, line, column: col, path: '', detail: `not valid YAML: ${oneLine(error.message)}` };
+    // The library's own test for keys that stand twice takes the square of their number.
+    const document = parseDocument(text, { prettyErrors: false, logLevel: 'error', uniqueKeys: false });
+    const mistakes = [
+      ...[...document.errors, ...document.warnings].map(({ pos, message }) => ({ at: pos[0], message })),
+      ...repeatedKeys(document),
+    ];
+    const problems = mistakes.slice(0, MAX_PROBLEMS).map(({ at, message }): RulePackProblem => {
+      const { line, col } = lines.linePos(at);
+      return { file, line, column: col, path: '', detail: `not valid YAML: ${oneLine(message)}` };
     });
     const data: unknown = problems.length === 0 ? document.toJS({ maxAliasCount: 100 }) : undefined;
     return { data, locate: (path) => locateNode(document.contents, path, lines), problems };
@@ -112,6 +128,29 @@ function readYaml(text: string, file: string): YamlText {
     // The library throws on too deep nesting and on too many aliases; it has no other way to say so.
     return bad(`not usable YAML: ${oneLine(error instanceof Error ? error.message : String(error))}`);
   }
+}
+
+interface YamlMistake {
+  /** Offset in the text. */
+  readonly at: number;
+  readonly message: string;
+}
+
+function repeatedKeys(document: Document.Parsed): YamlMistake[] {
+  const found: YamlMistake[] = [];
+  visit(document, {
+    Map: (_, { items }) => {
+      const seen = new Set<string>();
+      for (const { key } of items) {
+        if (!isScalar(key)) continue;
+        const name = String(key.value);
+        if (seen.has(name))
+          found.push({ at: key.range?.[0] ?? 0, message: `the key "${name}" stands twice` });
+        seen.add(name);
+      }
+    },
+  });
+  return found;
 }
 
 /** The library quotes what it does not take, up to the rest of the file. */

@@ -11,7 +11,7 @@ import { parseNftJson } from '../../src/parse/nft-json/index.ts';
 import { parseNsrports } from '../../src/parse/nsrports/index.ts';
 import { REPORT_FORMATS, REPORTERS, type ReportOptions } from '../../src/report/index.ts';
 import type { CheckDefinition, Decoded, Profile, RulePackProblem } from '../../src/rulepack/index.ts';
-import { parseCheck, parseProfile } from '../../src/rulepack/parse.ts';
+import { parseCheck, parseProfile, parseRulePack } from '../../src/rulepack/parse.ts';
 import { scan } from '../../src/scan.ts';
 import { decodePackets, encodeAnswer, traceHost } from '../../src/trace/index.ts';
 import { createRandom } from '../kernel/random.ts';
@@ -221,17 +221,16 @@ function packetsFor(input: FuzzInput): readonly Packet[] {
 }
 
 function shippedRules(): { readonly profile: Profile; readonly checks: readonly CheckDefinition[] } {
-  const read = (path: string): string => readFileSync(join(ROOT, 'rules', path), 'utf8');
-  const checks = filesBelow(join(ROOT, 'rules/checks')).map(({ path }) =>
-    only(parseCheck(read(`checks/${path}`), path)),
+  const files = ['profiles', 'checks'].flatMap((folder) =>
+    filesBelow(join(ROOT, 'rules', folder)).map(({ path, bytes }) => ({
+      file: `${folder}/${path}`,
+      text: Buffer.from(bytes).toString('utf8'),
+    })),
   );
-  return { profile: only(parseProfile(read('profiles/guide.yaml'), 'profiles/guide.yaml')), checks };
-}
-
-function only<T>(decoded: Decoded<T>): T {
-  if (decoded.kind === 'bad')
-    throw new Error(`a shipped rule file is bad: ${JSON.stringify(decoded.problems)}`);
-  return decoded.value;
+  const { profiles, checks } = parseRulePack(files);
+  const profile = profiles.find(({ id }) => id === 'guide');
+  if (profile === undefined) throw new Error('the rule pack has no profile "guide"');
+  return { profile, checks };
 }
 
 interface ScanParts {

@@ -146,7 +146,7 @@ describe('problems in a check', () => {
     ['a list as the document', '[]', 'expected a mapping'],
     ['nothing', '', 'expected a mapping'],
     ['broken YAML', 'id: [', 'not valid YAML'],
-    ['a repeated key', `${CHECK}\nid: again\n`, 'not valid YAML: Map keys must be unique'],
+    ['a repeated key', `${CHECK}\nid: again\n`, 'not valid YAML: the key "id" stands twice'],
   ])('%s', (_, text, expected) => {
     expect(problemsOf(parseCheck(text, 'c.yaml')).join('\n')).toContain(expected);
   });
@@ -214,6 +214,23 @@ describe('hostile YAML', () => {
   ])('%s give problems, not a crash', (_, text) => {
     expect(parseCheck(text, 'c.yaml').kind).toBe('bad');
     expect(parseProfile(text, 'p.yaml').kind).toBe('bad');
+  });
+});
+
+test('of a file that is wrong in many places a thousand problems are told', () => {
+  const many = Array.from({ length: 4000 }, (_, i) => `key${i}: 1`).join('\n');
+  for (const text of [many, 'a: 1\n'.repeat(4000), 'a: "b" c\n'.repeat(4000)]) {
+    const decoded = parseCheck(text, 'c.yaml');
+    expect(decoded.kind === 'bad' && decoded.problems.length).toBe(1000);
+  }
+});
+
+test('a key that stands twice is told with its line, at any depth', () => {
+  expect(parseCheck('id: a\nseverity:\n  x: 1\n  x: 2\nid: b\n', 'c.yaml')).toMatchObject({
+    problems: [
+      { line: 5, column: 1, detail: 'not valid YAML: the key "id" stands twice' },
+      { line: 4, column: 3, detail: 'not valid YAML: the key "x" stands twice' },
+    ],
   });
 });
 

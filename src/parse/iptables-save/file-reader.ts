@@ -593,8 +593,8 @@ export class FileReader {
       this.#tables.set(key, table);
       return;
     }
-    const { line, column, endColumn } = table.origin;
-    const place: Place = { line, column, endColumn };
+    const { line, column, endLine, endColumn } = table.origin;
+    const place: Place = { line, column, endLine, endColumn };
     if (isSameTable(known, table)) {
       this.#log.add(
         'note',

@@ -17,6 +17,8 @@ export interface Line {
   readonly number: number;
   /** The line without its end and trailing blanks; continuation lines of a shell command joined. */
   readonly text: string;
+  /** Offsets in `text` at which its continuation lines begin; empty for a line of its own. */
+  readonly continued: readonly number[];
   /** Offset of the first character that is not a blank, in `text`. */
   readonly start: number;
   /** Commands of a `script` line. */
@@ -36,6 +38,7 @@ export interface Lines {
 export const LONGEST_LINE = 65_536;
 
 const NO_COMMANDS: readonly ScriptCommand[] = [];
+const NOT_CONTINUED: readonly number[] = [];
 
 /** Splits a text into lines and tells their kinds. Linear in the length of the text. */
 export function scanLines(text: string): Lines {
@@ -102,7 +105,9 @@ class LineScanner {
   }
 
   #scanOther(first: string, number: number, start: number): void {
-    const text = first.endsWith('\\') ? this.#joinContinued(first) : first;
+    const { text, continued } = first.endsWith('\\')
+      ? this.#joinContinued(first)
+      : { text: first, continued: NOT_CONTINUED };
     const prompt = PROMPT.exec(text.slice(start, start + 300))?.[0].length ?? 0;
     const commands = MENTIONS_COMMAND.test(text)
       ? findCommands(text, start + prompt, this.#depth > 0, this.#variables)
@@ -110,21 +115,24 @@ class LineScanner {
     const assignment = ASSIGNMENT.exec(text.slice(start, start + 200));
     if (assignment !== null) this.#variables.set(assignment[1]!, assignment[2] === '6' ? 'ip6' : 'ip');
     this.#followBlocks(text.slice(start, start + 200));
-    this.#push(commands.length > 0 ? 'script' : 'prose', number, text, start, commands, prompt > 0);
+    const kind = commands.length > 0 ? 'script' : 'prose';
+    this.#push(kind, number, text, start, commands, prompt > 0, continued);
   }
 
-  /** A shell command that goes on over lines ending with a backslash. */
-  #joinContinued(first: string): string {
+  /** A shell command that goes on over lines ending with a backslash. Each is one blank in the text, which so keeps its offsets. */
+  #joinContinued(first: string): Pick<Line, 'text' | 'continued'> {
+    const continued: number[] = [];
     const parts: string[] = [];
     let length = 0;
     let part = first;
     while (part.endsWith('\\') && this.#at < this.#text.length && length < LONGEST_LINE) {
       parts.push(part.slice(0, -1));
       length += part.length;
+      continued.push(length);
       part = this.#takeLine();
     }
     parts.push(part);
-    return parts.join(' ');
+    return { text: parts.join(' '), continued };
   }
 
   #followBlocks(text: string): void {
@@ -141,8 +149,9 @@ class LineScanner {
     start: number,
     commands = NO_COMMANDS,
     prompt = false,
+    continued = NOT_CONTINUED,
   ): void {
-    this.#lines.push({ kind, number, text, start, commands, prompt });
+    this.#lines.push({ kind, number, text, continued, start, commands, prompt });
   }
 }
 
@@ -241,5 +250,14 @@ function programFamily(word: string, variables: Variables): 'ip' | 'ip6' | undef
 
 /** The place of a line from its first character that is not a blank. */
 export function placeOf(line: Line, start = line.start): Place {
-  return { line: line.number, column: start + 1, endColumn: line.text.length + 1 };
+  const { number, text, continued } = line;
+  const last = continued.at(-1);
+  if (last === undefined) return { line: number, column: start + 1, endColumn: text.length + 1 };
+  const before = continued.filter((offset) => offset <= start);
+  return {
+    line: number + before.length,
+    column: start - (before.at(-1) ?? 0) + 1,
+    endLine: number + continued.length,
+    endColumn: text.length - last + 1,
+  };
 }
