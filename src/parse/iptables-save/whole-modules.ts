@@ -1,5 +1,5 @@
 import { ALWAYS, type Condition, CT_STATE, type Match, NEVER, negateIf } from '../../model/index.ts';
-import { PROTOCOLS_WITH_PORTS, single } from '../../net/index.ts';
+import { type Interval, maxAddress, PROTOCOLS_WITH_PORTS, single } from '../../net/index.ts';
 import { quote } from '../diagnostic-log.ts';
 import { printWord } from '../words.ts';
 import {
@@ -40,6 +40,22 @@ export function opaqueMatch(use: ModuleUse, nature: 'deterministic' | 'varying')
   return { text: moduleText(use), condition: negateIf(only?.negated ?? false, condition) };
 }
 
+/** What ip6tables makes of a list of types: see `addressTypeMatches`. */
+function ipv6AddressTypes(
+  field: 'saddr' | 'daddr',
+  types: readonly string[],
+  byRoute: (types: readonly string[]) => Condition,
+): Condition {
+  const rest = types.filter((type) => !Object.hasOwn(IPV6_TYPES, type));
+  return types.reduce<Condition>(
+    (all, type) => {
+      const values = Object.hasOwn(IPV6_TYPES, type) ? IPV6_TYPES[type] : undefined;
+      return values === undefined ? all : both(all, { kind: 'address', field, version: 6, values });
+    },
+    rest.length > 0 ? byRoute(rest) : ALWAYS,
+  );
+}
+
 /** Types `-m addrtype` knows. Source: iptables-extensions(8), addrtype. */
 const ADDRESS_TYPES = [
   'UNSPEC',
@@ -56,8 +72,21 @@ const ADDRESS_TYPES = [
   'XRESOLVE',
 ] as const;
 
-/** `-m addrtype`: its `--limit-iface-*` options bear on all types of the same use. */
-export function addressTypeMatches(use: ModuleUse): readonly Match[] | Problem {
+/** Types that ip6tables decides by the address alone. */
+const IPV6_TYPES: Readonly<Record<string, readonly Interval[]>> = {
+  UNSPEC: [single(0n)],
+  UNICAST: [{ lo: 1n, hi: (0xffn << 120n) - 1n }],
+  MULTICAST: [{ lo: 0xffn << 120n, hi: maxAddress(6) }],
+};
+
+/**
+ * `-m addrtype`: its `--limit-iface-*` options bear on all types of the same use.
+ *
+ * ip6tables reads a list otherwise than iptables: UNSPEC, UNICAST and MULTICAST are each required, and are decided by the
+ * address, so that a host's own address is UNICAST too; of the other types one suffices.
+ * Source: linux net/netfilter/xt_addrtype.c, match_type6().
+ */
+export function addressTypeMatches(use: ModuleUse, context: RuleContext): readonly Match[] | Problem {
   const limits = use.options.filter((o) => o.name.startsWith('--limit-iface'));
   const matches: Match[] = [];
   for (const o of use.options) {
@@ -72,13 +101,14 @@ export function addressTypeMatches(use: ModuleUse): readonly Match[] | Problem {
     }
     const text = [`-m addrtype ${o.name} ${types.join(',')}`, ...limits.map((l) => l.name)].join(' ');
     const field = o.name === '--src-type' ? 'saddr' : 'daddr';
-    const condition: Condition = {
+    const byRoute = (asked: readonly string[]): Condition => ({
       kind: 'address-type',
       field,
-      types,
+      types: asked,
       limitedToInterface: limits.length > 0,
       text,
-    };
+    });
+    const condition = context.version === 4 ? byRoute(types) : ipv6AddressTypes(field, types, byRoute);
     matches.push({
       text: moduleText({ ...use, options: [o, ...limits] }),
       condition: negateIf(o.negated, condition),
