@@ -141,11 +141,15 @@ const OPTIONS: Readonly<Record<string, (aim: Aim, value: string) => void>> = {
   '--icmpv6-type': (aim, value) => aim.icmp.push(...icmpEdges(value)),
   '--mark': (aim, value) => aim.mark.push(...markEdges(value)),
   '--dscp': (aim, value) => aim.dscp.push(...numberEdges(value, 63)),
-  '--tos': (aim, value) => aim.dscp.push(...numberEdges(value, 255).map((tos) => tos >> 2)),
+  '--tos': (aim, value) => aim.dscp.push(...numberEdges(value.split('/')[0]!, 255).map((tos) => tos >> 2)),
   '--ttl-eq': (aim, value) => aim.ttl.push(...numberEdges(value, 255)),
   '--ttl-lt': (aim, value) => aim.ttl.push(...numberEdges(value, 255)),
   '--ttl-gt': (aim, value) => aim.ttl.push(...numberEdges(value, 255)),
   '--hl-eq': (aim, value) => aim.ttl.push(...numberEdges(value, 255)),
+  '--hl-lt': (aim, value) => aim.ttl.push(...numberEdges(value, 255)),
+  '--hl-gt': (aim, value) => aim.ttl.push(...numberEdges(value, 255)),
+  '--ctproto': (aim, value) => aim.proto.push(...protocolsOf(value)),
+  '--ctorigsrcport': (aim, value) => aim.sport.push(...portEdges(value)),
   '--length': (aim, value) => aim.length.push(...value.split(':').flatMap((n) => numberEdges(n, 1400))),
   '--mac-source': (aim, value) => aim.smac.push(value.toLowerCase(), '02:00:00:00:00:01'),
   '--ctstate': addStates,
@@ -224,6 +228,8 @@ function withElement(aim: Aim, element: string, directions: readonly string[]): 
     } else if (port?.[1] === 'icmp') {
       out.proto.push(1);
       out.icmp.push(...icmpEdges(port[2]!));
+    } else if (/^0x[0-9a-f]+$/.test(part)) {
+      out.mark.push(...markEdges(part));
     } else {
       (source ? out.iif : out.oif).push(...interfaceEdges(part));
     }

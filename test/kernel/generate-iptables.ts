@@ -1,3 +1,4 @@
+import { parseAddress } from '../../src/net/index.ts';
 import type { AimOptions } from './packets.ts';
 import { createRandom, type Random } from './random.ts';
 import type { KernelRules } from './run-kernel-case.ts';
@@ -24,7 +25,15 @@ export function generateIptables(seed: number): GeneratedRules {
     ...(random.chance(0.2) ? { legacy: true } : {}),
   };
   const hooks = random.chance(0.5) ? (['input'] as const) : HOOKS;
-  return { rules, options: { hooks, interfaces: [...INTERFACES, 'lo'], states: random.chance(0.4) } };
+  return {
+    rules,
+    options: {
+      hooks,
+      interfaces: [...INTERFACES, 'lo'],
+      states: random.chance(0.5),
+      connectionMarks: [0, 0, 1, 0x10],
+    },
+  };
 }
 
 /** The rule set of a seed for ip6tables alone, with the options that only IPv6 has. */
@@ -37,7 +46,15 @@ export function generateIp6tables(seed: number): GeneratedRules {
     ...(random.chance(0.2) ? { legacy: true } : {}),
   };
   const hooks = random.chance(0.4) ? (['input'] as const) : HOOKS;
-  return { rules, options: { hooks, interfaces: [...INTERFACES, 'lo'], states: random.chance(0.4) } };
+  return {
+    rules,
+    options: {
+      hooks,
+      interfaces: [...INTERFACES, 'lo'],
+      states: random.chance(0.5),
+      connectionMarks: [0, 0, 1, 0x10],
+    },
+  };
 }
 
 // ---- addresses and ports: few, so that rules overlap
@@ -57,6 +74,31 @@ function anyNetwork(random: Random, version: Version): string {
   if (random.chance(0.1)) return `${address}/${random.pick(['255.255.255.1', '255.0.255.240', '0.0.0.15'])}`;
   return `${address}/${random.pick([0, 1, 8, 22, 24, 25, 26, 28, 29, 30, 31, 32])}`;
 }
+
+/** A network with plain bits, not "any". */
+function anyNetworkOf(random: Random, version: Version): string {
+  return `${anyAddress(random, version)}/${version === 4 ? random.pick([8, 24, 28, 32]) : random.pick([32, 64, 128])}`;
+}
+
+function byAddress(a: string, b: string): number {
+  const [first, second] = [parseAddress(a)!.value, parseAddress(b)!.value];
+  return first < second ? -1 : first > second ? 1 : 0;
+}
+
+/** Lists for `--dst-type`: ip6tables knows no broadcast. */
+const ADDRESS_TYPES: Readonly<Record<Version, readonly string[]>> = {
+  4: ['LOCAL', 'UNICAST', 'LOCAL,BROADCAST'],
+  6: ['LOCAL', 'UNICAST', 'UNICAST,LOCAL', 'MULTICAST'],
+};
+
+/** Comments that look like rules. */
+const COMMENTS = [
+  '"rule 7 -j DROP"',
+  '"it\'s \\"quoted\\" -j ACCEPT # ! -s 0/0"',
+  '"back\\\\slash"',
+  'plain',
+  '"-A INPUT -j ACCEPT"',
+];
 
 const PORTS = [22, 53, 80, 443, 7937, 7938, 7939, 7954, 9000, 9090, 9936];
 
@@ -87,6 +129,11 @@ const SET_TYPES: readonly (readonly [string, (random: Random, version: Version) 
   ['hash:ip,port', (random, version) => `${anyAddress(random, version)},${anySetPort(random)}`],
   ['hash:net,port', (random, version) => `${anySetNetwork(random, version)},${anySetPort(random)}`],
   ['hash:net,iface', (random, version) => `${anySetNetwork(random, version)},${random.pick(INTERFACES)}`],
+  [
+    'hash:ip,port,net',
+    (random, version) =>
+      `${anyAddress(random, version)},${anySetPort(random)},${anySetNetwork(random, version)}`,
+  ],
   [
     'hash:ip,port,ip',
     (random, version) =>
@@ -137,8 +184,11 @@ function hashSet(random: Random, index: number): GeneratedSet {
     return `add ${name} ${text}${hole}\n`;
   });
   const family = version === 4 ? 'inet' : 'inet6';
+  // `hash:ip` over networks of one size, entries with comments: what ipset prints besides the elements.
+  const wide = type === 'hash:ip' && version === 4 && random.chance(0.2) ? ' netmask 24' : '';
+  const tail = random.chance(0.2) ? ' comment' : random.chance(0.2) ? ' counters' : '';
   // Two elements may be one after masking: -exist is the restore command's way to say so.
-  const text = `create ${name} ${type} family ${family}\n${adds.join('').replaceAll('add ', 'add -exist ')}`;
+  const text = `create ${name} ${type} family ${family}${wide}${tail}\n${adds.join('').replaceAll('add ', 'add -exist ')}`;
   return { name, version, dimensions: type.split(',').length, text };
 }
 
@@ -252,7 +302,22 @@ class TableWriter {
     const random = this.#random;
     if (random.chance(0.25)) return { text: '', proto: '' };
     const icmp = this.#version === 4 ? 'icmp' : 'ipv6-icmp';
-    const proto = random.pick(['tcp', 'tcp', 'tcp', 'tcp', 'udp', 'udp', icmp, 'sctp', 'gre']);
+    const proto = random.pick([
+      'tcp',
+      'tcp',
+      'tcp',
+      'tcp',
+      'udp',
+      'udp',
+      icmp,
+      'sctp',
+      'gre',
+      'esp',
+      'all',
+      '132',
+      this.#version === 6 ? 'icmp' : 'ipv6-icmp',
+    ]);
+    if (proto === 'all') return { text: '-p all', proto: '' };
     if (random.chance(0.05)) return { text: `! -p ${proto}`, proto: '' };
     const parts = [`-p ${proto}`];
     if (proto === icmp && random.chance(0.7)) parts.push(this.#icmpMatch());
@@ -264,8 +329,8 @@ class TableWriter {
   #icmpMatch(): string {
     const random = this.#random;
     if (this.#version === 6)
-      return `-m icmp6 ${this.#not()}--icmpv6-type ${random.pick(['128', '129', '1/4', '135'])}`;
-    return `-m icmp ${this.#not()}--icmp-type ${random.pick(['8', '0', '3/1', '3', '11', '13', 'any'])}`;
+      return `-m icmp6 ${this.#not()}--icmpv6-type ${random.pick(['128', '129', '1/4', '135', '1', '2', '3/0', '133', '134', '143', 'echo-request', 'packet-too-big'])}`;
+    return `-m icmp ${this.#not()}--icmp-type ${random.pick(['8', '0', '3/1', '3', '11', '13', 'any', '3/4', '5/1', 'echo-reply', 'destination-unreachable', 'fragmentation-needed'])}`;
   }
 
   #portMatch(proto: string): string {
@@ -275,40 +340,90 @@ class TableWriter {
       return `-m multiport ${this.#not()}--${random.pick(['dports', 'dports', 'sports', 'ports'])} ${list}`;
     }
     const side = random.chance(0.85) ? '--dport' : '--sport';
-    return `-m ${proto} ${this.#not()}${side} ${anyPortRange(random, ':')}`;
+    const range = random.chance(0.1) ? this.#oddRange(proto) : anyPortRange(random, ':');
+    const both = random.chance(0.08) ? ` --sport ${anyPortRange(random, ':')}` : '';
+    return `-m ${proto} ${this.#not()}${side} ${range}${side === '--dport' ? both : ''}`;
+  }
+
+  /** Open at one end, or, where the tools still take it, with the greater port first. */
+  #oddRange(proto: string): string {
+    const port = anyPort(this.#random);
+    const odd = [`:${port}`, `${port}:`, '0:65535'];
+    return this.#random.pick(proto === 'udp' ? [...odd, `${Math.max(port, 2)}:1`] : odd);
   }
 
   #tcpFlags(): string {
+    if (this.#random.chance(0.3)) return '--syn';
     const flags = ['FIN', 'SYN', 'RST', 'PSH', 'ACK', 'URG'];
+    if (this.#random.chance(0.1)) return '--tcp-flags ALL NONE';
     const some = (): string => flags.filter(() => this.#random.chance(0.4)).join(',') || 'NONE';
     return `--tcp-flags ${some().replace('NONE', 'SYN')} ${some()}`;
   }
 
   #extraMatch({ table, hooks }: ChainPlace, proto: string): string {
     const random = this.#random;
-    const addresses = [anyAddress(random, this.#version), anyAddress(random, this.#version)].sort();
     const choices = [
-      `-m mark ${this.#not()}--mark ${random.pick(['0x1', '0x2', '0x0', '0x10/0xf0', '0x3/0x3'])}`,
-      `-m iprange ${this.#not()}--${random.pick(['src', 'dst'])}-range ${addresses.join('-')}`,
-      `-m comment --comment "rule ${random.integer(100)} -j DROP"`,
-      '-m length --length 40:100',
-      this.#version === 4 ? '-m ttl --ttl-eq 64' : '-m hl --hl-eq 64',
+      `-m mark ${this.#not()}--mark ${random.pick(['0x1', '0x2', '0x0', '0x10/0xf0', '0x3/0x3', '0x13', '0/0xff'])}`,
+      `-m iprange ${this.#not()}--${random.pick(['src', 'dst'])}-range ${this.#addressRange()}`,
+      `-m comment --comment ${random.pick(COMMENTS)}`,
+      `-m length ${this.#not()}--length ${random.pick(['40:100', '60', '0:63', '100:65535', ':52', '120:'])}`,
+      ...this.#hopMatches(),
+      `-m dscp ${this.#not()}--dscp ${random.pick(['0x00', '0x0a', '0x2e'])}`,
+      `-m tos ${this.#not()}--tos ${random.pick(['0x28/0xfc', '0x00/0xff', '0xb8/0xe0'])}`,
     ];
     if (table !== 'raw') {
       const states = ['NEW', 'ESTABLISHED', 'RELATED', 'INVALID', 'UNTRACKED', 'DNAT', 'SNAT'];
       const list = states.filter(() => random.chance(0.3)).join(',') || 'NEW';
       const match = `-m conntrack ${this.#not()}--ctstate ${list}`;
+      const plain = states.slice(0, 5).filter(() => random.chance(0.3));
       choices.push(
         match,
         match,
+        `-m state ${this.#not()}--state ${plain.join(',') || 'RELATED,ESTABLISHED'}`,
+        `-m conntrack ${this.#not()}--${this.#connectionTuple()}`,
         `-m connmark ${this.#not()}--mark ${random.pick(['0x0', '0x1', '0x10/0xf0'])}`,
       );
     }
     if (hooks.every((hook) => ['PREROUTING', 'INPUT', 'FORWARD'].includes(hook))) {
       choices.push(`-m mac ${this.#not()}--mac-source 02:00:00:00:00:0${1 + random.integer(2)}`);
+      // Where everything is the host's own, or nothing is.
+      if (!hooks.includes('PREROUTING'))
+        choices.push(`-m addrtype ${this.#not()}--dst-type ${random.pick(ADDRESS_TYPES[this.#version])}`);
+    }
+    if (hooks.every((hook) => ['PREROUTING', 'INPUT'].includes(hook))) {
+      choices.push(
+        `-m pkttype ${this.#not()}--pkt-type ${random.pick(['unicast', 'broadcast', 'multicast'])}`,
+      );
     }
     if (this.#sets.length > 0) choices.push(...Array.from({ length: 5 }, () => this.#setMatch()));
     return random.pick(proto === '' ? choices : [...choices, '']);
+  }
+
+  #addressRange(): string {
+    const ends = [anyAddress(this.#random, this.#version), anyAddress(this.#random, this.#version)];
+    // Mostly in order; the other way round it matches nothing.
+    return (this.#random.chance(0.9) ? ends.sort(byAddress) : ends).join('-');
+  }
+
+  #hopMatches(): string[] {
+    const [module, name] = this.#version === 4 ? ['ttl', 'ttl'] : ['hl', 'hl'];
+    const value = this.#random.pick([1, 2, 63, 64, 65, 255]);
+    return [
+      `-m ${module} --${name}-${this.#random.pick(['eq', 'lt', 'gt'])} ${value}`,
+      `-m ${module} ! --${name}-eq ${value}`,
+    ];
+  }
+
+  /** A question about the first packet of the connection, as it was before NAT. */
+  #connectionTuple(): string {
+    const random = this.#random;
+    return random.pick([
+      `ctorigsrc ${anyNetworkOf(random, this.#version)}`,
+      `ctorigdst ${anyNetworkOf(random, this.#version)}`,
+      `ctproto ${random.pick(['tcp', 'udp', '132'])}`,
+      `ctorigdstport ${anyPortRange(random, ':')}`,
+      `ctorigsrcport ${anyPortRange(random, ':')}`,
+    ]);
   }
 
   #setMatch(): string {
@@ -356,18 +471,38 @@ class TableWriter {
       '-j MARK --or-mark 0x10',
       '-j MARK --xor-mark 0x3',
       '-j LOG --log-prefix "seen: "',
+      '-j MARK --and-mark 0x3',
+      '-j MARK --set-mark 0x10',
+      '-j NFLOG --nflog-group 1',
     ];
+    const rewriting =
+      table === 'mangle'
+        ? [
+            '-j DSCP --set-dscp 0x0a',
+            '-j TOS --set-tos 0x28/0xfc',
+            this.#version === 4 ? '-j TTL --ttl-set 64' : '-j HL --hl-set 64',
+            this.#version === 4 ? '-j TTL --ttl-inc 1' : '-j HL --hl-inc 1',
+          ]
+        : [];
     const connectionMarks = [
       '-j CONNMARK --set-xmark 0x1/0xffffffff',
       '-j CONNMARK --save-mark',
+      '-j CONNMARK --save-mark --nfmask 0xf --ctmask 0xff',
+      '-j CONNMARK --restore-mark',
+      '-j CONNMARK --set-xmark 0x10/0xf0',
       '-j CONNMARK --restore-mark --nfmask 0xff --ctmask 0xff',
     ];
-    return this.#random.pick(table === 'raw' ? marks : [...marks, ...connectionMarks]);
+    return this.#random.pick(table === 'raw' ? marks : [...marks, ...connectionMarks, ...rewriting]);
   }
 
   #rejectWith(proto: string): string {
     if (proto === 'tcp' && this.#random.chance(0.4)) return ' --reject-with tcp-reset';
-    return '';
+    if (this.#random.chance(0.6)) return '';
+    const [four, six] = [
+      ['icmp-host-prohibited', 'icmp-port-unreachable', 'icmp-admin-prohibited'],
+      ['icmp6-adm-prohibited', 'icmp6-port-unreachable'],
+    ];
+    return ` --reject-with ${this.#random.pick(this.#version === 4 ? four : six)}`;
   }
 
   #translation({ hooks }: ChainPlace, proto: string): string {
@@ -381,7 +516,15 @@ class TableWriter {
       const choices = ['-j ACCEPT', '-j REDIRECT', `-j DNAT --to-destination ${address}`];
       if (!ports) return random.pick(choices);
       const redirect = `-j REDIRECT --to-ports ${anyPort(random)}`;
-      return random.pick([...choices, redirect, redirect, `-j DNAT --to-destination ${withPort}`]);
+      const range = '-j REDIRECT --to-ports 9000-9003';
+      return random.pick([
+        ...choices,
+        redirect,
+        redirect,
+        redirect,
+        range,
+        `-j DNAT --to-destination ${withPort}`,
+      ]);
     }
     if (only === 'POSTROUTING')
       return random.pick([

@@ -6,7 +6,6 @@ import { answersOf, type NwauditAnswer, readWhole } from './ask-nwaudit.ts';
 import { addTally, compare, EMPTY_TALLY, tallyLine } from './compare.ts';
 import { skipsKernelTests } from './environment.ts';
 import { readFixtures } from './fixtures.ts';
-import { generateNft } from './generate-nft.ts';
 import { type AimOptions, aimPackets, firstPacketState } from './packets.ts';
 import { createRandom } from './random.ts';
 import { runKernelCase } from './run-kernel-case.ts';
@@ -141,51 +140,6 @@ describe.skipIf(skipped)(
   },
 );
 
-/** Longer runs name their seeds: `NWAUDIT_KERNEL_SEEDS=1000-1999`. */
-const [FIRST_SEED = 1, LAST_SEED = 20] =
-  (process.env.NWAUDIT_KERNEL_SEEDS ?? '').match(/\d+/g)?.map(Number) ?? [];
-const PACKETS_PER_GENERATED = 120;
-
-/** The rule set without the lines that nft complains about: random matches may contradict each other. */
-function withoutRefused(nft: string, detail: string): string {
-  const lines = new Set([...detail.matchAll(/stdin:(\d+):/g)].map((found) => Number(found[1])));
-  return nft
-    .split('\n')
-    .filter((_, index) => !lines.has(index + 1))
-    .join('\n');
-}
-
-describe.skipIf(skipped)('random nft rule sets get the verdicts that the kernel gives', () => {
-  const total = { ...EMPTY_TALLY };
-  let refused = 0;
-  afterAll(() =>
-    process.stdout.write(`nft, generated: ${tallyLine(total)}, rule sets that nft refuses ${refused}\n`),
-  );
-
-  const seeds = Array.from({ length: LAST_SEED - FIRST_SEED + 1 }, (_, index) => FIRST_SEED + index);
-  it.concurrent.each(seeds)('seed %i', async (seed) => {
-    const generated = generateNft(seed);
-    const { options } = generated;
-    let nft = generated.nft;
-    const aim = (text: string) => varied(aimPackets({ nft: text }, options, PACKETS_PER_GENERATED, seed), {});
-    let packets = aim(nft);
-    let kernel = await runKernelCase({ load: { nft }, packets, interfaces: options.interfaces ?? [] });
-    for (let attempt = 0; kernel.kind === 'load-refused' && attempt < 5; attempt++) {
-      nft = withoutRefused(nft, kernel.detail);
-      packets = aim(nft);
-      kernel = await runKernelCase({ load: { nft }, packets, interfaces: options.interfaces ?? [] });
-    }
-    if (kernel.kind === 'load-refused') {
-      refused++;
-      return;
-    }
-    const answers = askAboutJson(kernel.exports['nft-json'], packets);
-    const { tally, reports } = compare({ nft }, packets, kernel.outcomes, answers);
-    addTally(total, tally);
-    if (reports.length > 0) throw new Error(reports.join('\n'));
-  });
-});
-
 describe.skipIf(skipped)(
   'iptables-nft rule sets read from the JSON of nft get no verdict that the kernel does not give',
   () => {
@@ -195,7 +149,7 @@ describe.skipIf(skipped)(
     // iptables-legacy is not seen by nft.
     const left = readFixtures('iptables').filter(({ rules }) => rules.legacy !== true);
     it.concurrent.each(left)('$name', async ({ rules, options, packets }) => {
-      const sent = [...packets, ...aimPackets(rules, options, PACKETS_PER_GENERATED, 3)];
+      const sent = [...packets, ...aimPackets(rules, options, 120, 3)];
       const kernel = await runKernelCase({
         load: rules,
         packets: sent,
