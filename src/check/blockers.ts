@@ -18,14 +18,22 @@ export interface BlockingPlace {
  */
 export type CoverQuality = 'one' | 'fewest' | 'irredundant';
 
+/** A blocker, and what becomes of the packets that it takes: some pass the base chain, some are stopped. */
+export interface Blocker extends BlockingPlace {
+  readonly passes: boolean;
+  readonly stops: boolean;
+}
+
 /** Rules that together take all packets that are wanted. */
 export interface Cover {
-  readonly blockers: readonly BlockingPlace[];
+  readonly blockers: readonly Blocker[];
   readonly quality: CoverQuality;
 }
 
 interface Candidate extends BlockingPlace {
   readonly taken: PacketSet;
+  /** Packets of which it is to be seen what becomes of them; `undefined` where the rule's own verdict says it. */
+  readonly followed: PacketSet | undefined;
 }
 
 /**
@@ -37,17 +45,42 @@ export function coverOf(context: HostContext, lifeVisit: LifeVisit, wanted: Pack
   const { view, summary, visit } = lifeVisit;
   const inRun = candidatesBefore(context, view, summary, visit.index, wanted);
   const alone = inRun.find((one) => space.includes(one.taken, wanted));
-  if (alone !== undefined) return { blockers: [placeOf(alone)], quality: 'one' };
+  const told = ({ blockers, quality }: CandidateCover): Cover => ({
+    blockers: blockers.map((one) => blockerOf(context, view, one)),
+    quality,
+  });
+  if (alone !== undefined) return told({ blockers: [alone], quality: 'one' });
   const rest = space.minus(wanted, space.unionAll(inRun.map(({ taken }) => taken)));
   const earlier = space.isEmpty(rest) ? [] : stoppedBefore(context, view, rest);
   const all = [...inRun, ...earlier];
   const covered = space.intersect(wanted, space.unionAll(all.map(({ taken }) => taken)));
   if (space.isEmpty(covered)) return undefined;
-  return smallestCover(space, all, covered);
+  return told(smallestCover(space, all, covered));
 }
 
-function placeOf({ table, chain, rule }: BlockingPlace): BlockingPlace {
-  return { table, chain, rule };
+function blockerOf(context: HostContext, view: RunView, candidate: Candidate): Blocker {
+  const { table, chain, rule, followed } = candidate;
+  const { space } = context.space;
+  const place = { table, chain, rule };
+  if (followed !== undefined) {
+    const runs = view.analysis.runs.slice(0, view.position + 1);
+    const passed = [...view.run.passed.values()].map(({ set }) => set);
+    return {
+      ...place,
+      passes: passed.some((set) => space.intersects(set, followed)),
+      stops: runs.some(
+        ({ dropped, rejected }) =>
+          space.intersects(dropped, followed) || space.intersects(rejected, followed),
+      ),
+    };
+  }
+  const stops = rule === undefined || rule.verdict.kind === 'drop' || rule.verdict.kind === 'reject';
+  return { ...place, stops, passes: !stops };
+}
+
+/** Whether a rule's own verdict says what becomes of all its packets in the base chain. */
+function decidesByItself({ verdict }: Rule): boolean {
+  return ['accept', 'drop', 'reject', 'nat'].includes(verdict.kind);
 }
 
 /** Rules before a place in its chain, and before the rules that lead there, that take some of the packets; the outermost first. */
@@ -80,6 +113,12 @@ function candidatesBefore(
         chain: at.chain,
         rule: visit.rule,
         taken: space.union(known?.taken ?? space.empty, space.intersect(taken, wanted)),
+        followed: decidesByItself(visit.rule)
+          ? undefined
+          : space.unionAll([
+              known?.followed ?? space.empty,
+              space.intersectAll([taken, wanted, visit.hit, view.entering.get(at) ?? space.empty]),
+            ]),
       };
       byRule.set(visit.rule, candidate);
       found.push(candidate);
@@ -124,7 +163,7 @@ function stoppedBefore(context: HostContext, view: RunView, wanted: PacketSet): 
   for (const decisions of context.decisions(view.analysis).slice(0, view.position)) {
     for (const { table, chain, rule, verdict, set } of decisions) {
       if (verdict === 'accept' || !space.intersects(set, wanted)) continue;
-      found.push({ table, chain, rule, taken: space.intersect(set, wanted) });
+      found.push({ table, chain, rule, taken: space.intersect(set, wanted), followed: undefined });
     }
   }
   return found;
@@ -135,10 +174,19 @@ const MOST_TRIED = 16;
 /** Combinations of up to so many rules are tried. */
 const MOST_TOGETHER = 4;
 
-function smallestCover(space: PacketSpace, candidates: readonly Candidate[], wanted: PacketSet): Cover {
+interface CandidateCover {
+  readonly blockers: readonly Candidate[];
+  readonly quality: CoverQuality;
+}
+
+function smallestCover(
+  space: PacketSpace,
+  candidates: readonly Candidate[],
+  wanted: PacketSet,
+): CandidateCover {
   const useful = irredundant(space, candidates, wanted);
-  const done = (blockers: readonly Candidate[], quality: CoverQuality): Cover => ({
-    blockers: blockers.map(placeOf),
+  const done = (blockers: readonly Candidate[], quality: CoverQuality): CandidateCover => ({
+    blockers,
     quality: blockers.length === 1 ? 'one' : quality,
   });
   if (useful.length <= 1) return done(useful, 'one');

@@ -23,7 +23,8 @@ export function verdictKeyOf({ verdict, statements }: Rule): string | undefined 
     case 'drop':
       return verdict.kind;
     case 'reject':
-      return `reject ${verdict.with}`;
+      // nft does not print how a rule of iptables rejects.
+      return verdict.with === 'unknown' ? undefined : `reject ${verdict.with}`;
     case 'nat':
       return `nat ${JSON.stringify(verdict.nat, (_, v) => (typeof v === 'bigint' ? String(v) : v))}`;
     default:

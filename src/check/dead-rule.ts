@@ -8,7 +8,7 @@
 import type { Chain, Rule, Verdict } from '../model/index.ts';
 import type { PacketSet } from '../packet-set/index.ts';
 import { visitConditions } from '../semantics/index.ts';
-import { type BlockingPlace, type CoverQuality, coverOf } from './blockers.ts';
+import { type Blocker, type BlockingPlace, type CoverQuality, coverOf } from './blockers.ts';
 import { Continuations, repeatersOf, verdictKeyOf } from './continuation.ts';
 import type { HostContext } from './host-context.ts';
 import {
@@ -187,41 +187,31 @@ function leavesTraceUnmatched(rule: Rule): boolean {
   return rule.matches.some(({ text }) => /\brecent\b.*--(?:set|update|remove)\b/.test(text));
 }
 
-/** Whether some of the packets that a rule is about meet another fate than the rule would give them. */
+/** Whether the blockers give some of their packets another fate than the rule would. */
 function decidesOtherwise(
   context: HostContext,
   lifeVisit: LifeVisit,
   packets: PacketSet,
-  blockers: readonly BlockingPlace[],
+  blockers: readonly Blocker[],
 ): boolean {
   const { space } = context.space;
   const { view, summary, visit } = lifeVisit;
-  const stopped = context.once('stopped packets', () => new Map<LifeVisit['view'], PacketSet>());
-  let stops = stopped.get(view);
-  if (stops === undefined) {
-    const runs = view.analysis.runs.slice(0, view.position + 1);
-    stops = space.unionAll(runs.flatMap(({ dropped, rejected }) => [dropped, rejected]));
-    stopped.set(view, stops);
-  }
   const verdict = asInBaseChain(visit.rule.verdict, summary.chain);
-  const stopsSome = () => space.intersects(packets, stops);
-  const passesSome = () => [...view.run.passed.values()].some(({ set }) => space.intersects(packets, set));
+  const someStop = blockers.some(({ stops }) => stops);
+  const somePass = blockers.some(({ passes }) => passes);
   switch (verdict.kind) {
     case 'accept':
-      return stopsSome();
+      return someStop;
     case 'drop':
     case 'reject':
-      return passesSome();
+      return somePass;
     case 'jump':
     case 'goto': {
       const callee = calleeElsewhere(view, visit.environment.key, verdict.chain);
       if (callee === undefined) return true;
-      const wouldStop = space.intersect(packets, space.union(callee.dropped, callee.rejected));
-      const wouldPass = [...callee.accepted.values()].map(({ set }) => space.intersect(packets, set));
-      return (
-        wouldPass.some((set) => space.intersects(set, stops)) ||
-        [...view.run.passed.values()].some(({ set }) => space.intersects(wouldStop, set))
-      );
+      const wouldStop = space.intersects(packets, space.union(callee.dropped, callee.rejected));
+      const wouldPass = [...callee.accepted.values()].some(({ set }) => space.intersects(packets, set));
+      return (wouldPass && someStop) || (wouldStop && somePass);
     }
     case 'return':
       return blockers.some(({ rule, chain }) => rule?.verdict.kind !== 'return' || chain !== summary.chain);

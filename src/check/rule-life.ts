@@ -138,7 +138,7 @@ export function ruleLives(context: HostContext): readonly RuleLife[] {
       if (writerOf(run.table) === 'firewalld') continue;
       for (const summary of view.entering.keys()) {
         const { chain } = summary;
-        if (isGeneratedChain(chain.name)) continue;
+        if (isGeneratedChain(chain.name, run.table.name)) continue;
         for (const visit of summary.visits) {
           if (visit.rule.number === undefined) continue;
           let life = lives.get(visit.rule);

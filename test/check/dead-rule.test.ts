@@ -84,6 +84,49 @@ describe('blockers', () => {
   });
 });
 
+describe('the severity of a shadowed rule', () => {
+  test('goes by its blockers, not by what other rules do with some of its packets', () => {
+    const rules = [
+      '-A INPUT -m conntrack --ctstate ESTABLISHED -j ACCEPT',
+      '-A INPUT -p tcp -m tcp --dport 25 -j DROP',
+      '-A INPUT -i eth0 -p tcp -m tcp --dport 25 -j DROP',
+    ];
+    expect(summary(rules)).toEqual(['shadowed-rule low -A INPUT -i eth0 -p tcp -m tcp --dport 25 -j DROP']);
+  });
+});
+
+describe('what nft does not print', () => {
+  const rejecting = (table: string) => {
+    const chain = {
+      family: 'ip',
+      table,
+      name: 'INPUT',
+      type: 'filter',
+      hook: 'input',
+      prio: 0,
+      policy: 'drop',
+    };
+    const xt = { xt: { type: 'target', name: 'REJECT' } };
+    const tcp = { match: { op: '==', left: { meta: { key: 'l4proto' } }, right: 'tcp' } };
+    const rules = [[tcp, xt], [xt], [tcp, { drop: null }]].map((expr, i) => ({
+      rule: { family: 'ip', table, chain: 'INPUT', handle: 10 + i, expr },
+    }));
+    return {
+      'host.json': JSON.stringify({
+        nftables: [{ table: { family: 'ip', name: table } }, { chain }, ...rules],
+      }),
+    };
+  };
+
+  test('may make two rejects different', () => {
+    expect(told(rejecting('filter')).map(({ check }) => check)).toEqual(['shadowed-rule']);
+  });
+
+  test('is not looked at in the table of another program', () => {
+    expect(told(rejecting('docker-bridges'))).toEqual([]);
+  });
+});
+
 describe('a goto before', () => {
   test('decides as the policy of the base chain, whatever the chain of the goto leaves open', () => {
     const rules = [

@@ -19,7 +19,7 @@ export const neverHit: Evaluator = {
     for (const table of context.input.ruleset.tables) {
       if (table.dormant || writerOf(table) === 'firewalld') continue;
       for (const chain of table.chains) {
-        if (isGeneratedChain(chain.name)) continue;
+        if (isGeneratedChain(chain.name, table.name)) continue;
         const counting = countingRules(chain);
         const counted = counting.reduce((sum, { counters }) => sum + counters!.packets, 0n);
         const silent = counting.filter((rule) => rule.counters!.packets === 0n && !dead.has(placeKey(rule)));

@@ -50,7 +50,9 @@ function unusedChains(table: Table): UnusedChain[] {
   );
   // A rule that was not read may lead anywhere; one whose text names the chain, to that chain.
   if (used === undefined) return [];
-  const unused = [...byName.values()].filter((chain) => !used.has(chain) && !isGeneratedChain(chain.name));
+  const unused = [...byName.values()].filter(
+    (chain) => !used.has(chain) && !isGeneratedChain(chain.name, table.name),
+  );
   const told = new Set<Chain>();
   const called = new Set(unused.flatMap((chain) => targetsOf(chain, byName).filter((one) => one !== chain)));
   const out: UnusedChain[] = [];
