@@ -36,26 +36,78 @@ interface Candidate extends BlockingPlace {
   readonly followed: PacketSet | undefined;
 }
 
+/** More ways from the base chain to a rule than this are not told apart. */
+const MOST_WAYS = 32;
+
+/** One way from a base chain to a rule: the calls, and the packets that their conditions let through. */
+interface WayToRule {
+  readonly before: readonly { readonly at: ChainSummary; readonly index: number }[];
+  readonly sent: PacketSet;
+}
+
 /**
  * The rules that take the packets `wanted` from a visit. Each takes what its conditions say, also where another one came first, so that one rule
- * that does it alone is found. `undefined`: no rule takes any of them, so they never come here for another reason.
+ * that does it alone is found. Rules of the visited chain come first; where they do not suffice, each way that leads there has a set of
+ * its own. `undefined`: no rule takes any of the packets, so they never come here for another reason.
  */
 export function coverOf(context: HostContext, lifeVisit: LifeVisit, wanted: PacketSet): Cover | undefined {
-  const { space } = context.space;
   const { view, summary, visit } = lifeVisit;
-  const inRun = candidatesBefore(context, view, summary, visit.index, wanted);
-  const alone = inRun.find((one) => space.includes(one.taken, wanted));
-  const told = ({ blockers, quality }: CandidateCover): Cover => ({
+  const { space } = context.space;
+  const ways = waysTo(context, view, summary, visit.index);
+  if (ways.length > 1) {
+    const own = [{ at: summary, index: visit.index }];
+    const here = coverBefore(context, view, own, wanted, false);
+    if (here !== undefined && here.isWhole) return here;
+  }
+  const covers = ways.flatMap(({ before, sent }) => {
+    const onThisWay = space.intersect(wanted, sent);
+    return space.isEmpty(onThisWay) ? [] : (coverBefore(context, view, before, onThisWay, true) ?? []);
+  });
+  if (covers.length <= 1) return covers[0];
+  const blockers = new Map(covers.flatMap((one) => one.blockers.map((b) => [b.rule ?? b.chain, b] as const)));
+  return { blockers: [...blockers.values()], quality: blockers.size === 1 ? 'one' : 'irredundant' };
+}
+
+/** Every way that leads to a place; past the limit all the rest as if it were one. */
+function waysTo(context: HostContext, view: RunView, summary: ChainSummary, index: number): WayToRule[] {
+  const { space } = context.space;
+  const found: WayToRule[] = [];
+  const walk = (at: ChainSummary, from: number, behind: WayToRule): void => {
+    const before = [{ at, index: from }, ...behind.before];
+    const sites = view.callers.get(at) ?? [];
+    if (view.run.summaries.some((root) => root.summary === at)) found.push({ before, sent: behind.sent });
+    for (const site of sites) {
+      if (found.length >= MOST_WAYS) return;
+      const sent = space.intersect(behind.sent, site.visit.match ?? space.empty);
+      if (!space.isEmpty(sent)) walk(site.summary, site.visit.index, { before, sent });
+    }
+  };
+  walk(summary, index, { before: [], sent: space.full });
+  return found;
+}
+
+function coverBefore(
+  context: HostContext,
+  view: RunView,
+  before: WayToRule['before'],
+  wanted: PacketSet,
+  withEarlierRuns: boolean,
+): (Cover & { readonly isWhole: boolean }) | undefined {
+  const { space } = context.space;
+  const inRun = candidatesBefore(context, view, before, wanted);
+  const told = ({ blockers, quality }: CandidateCover, isWhole: boolean) => ({
     blockers: blockers.map((one) => blockerOf(context, view, one)),
     quality,
+    isWhole,
   });
-  if (alone !== undefined) return told({ blockers: [alone], quality: 'one' });
+  const alone = inRun.find((one) => space.includes(one.taken, wanted));
+  if (alone !== undefined) return told({ blockers: [alone], quality: 'one' }, true);
   const rest = space.minus(wanted, space.unionAll(inRun.map(({ taken }) => taken)));
-  const earlier = space.isEmpty(rest) ? [] : stoppedBefore(context, view, rest);
+  const earlier = space.isEmpty(rest) || !withEarlierRuns ? [] : stoppedBefore(context, view, rest);
   const all = [...inRun, ...earlier];
   const covered = space.intersect(wanted, space.unionAll(all.map(({ taken }) => taken)));
   if (space.isEmpty(covered)) return undefined;
-  return told(smallestCover(space, all, covered));
+  return told(smallestCover(space, all, covered), space.isEmpty(rest));
 }
 
 function blockerOf(context: HostContext, view: RunView, candidate: Candidate): Blocker {
@@ -83,52 +135,33 @@ function decidesByItself({ verdict }: Rule): boolean {
   return ['accept', 'drop', 'reject', 'nat'].includes(verdict.kind);
 }
 
-/** Rules before a place in its chain, and before the rules that lead there, that take some of the packets; the outermost first. */
+/** Rules before the places of a way that take some of the packets; the outermost first. */
 function candidatesBefore(
   context: HostContext,
   view: RunView,
-  summary: ChainSummary,
-  index: number,
+  before: WayToRule['before'],
   wanted: PacketSet,
 ): Candidate[] {
   const { space } = context.space;
   const byRule = new Map<Rule, Candidate>();
-  /** Up to which rule a chain was looked through. */
-  const done = new Map<ChainSummary, number>();
-  const waiting: { at: ChainSummary; before: number }[] = [{ at: summary, before: index }];
-  const chains: Candidate[][] = [];
-  for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
-    const { at, before } = next;
-    const from = done.get(at) ?? 0;
-    if (from >= before && done.has(at)) continue;
-    done.set(at, before);
-    const found: Candidate[] = [];
+  for (const { at, index } of before) {
     for (const visit of at.visits) {
-      if (visit.index >= before || visit.index < from || visit.hit === undefined) continue;
-      const taken = takenBy(context, view, at, visit);
-      if (!space.intersects(taken, wanted)) continue;
+      if (visit.index >= index) break;
+      if (visit.hit === undefined) continue;
+      const taken = space.intersect(takenBy(context, view, at, visit), wanted);
+      if (space.isEmpty(taken)) continue;
       const known = byRule.get(visit.rule);
-      const candidate: Candidate = {
+      const here = space.intersectAll([taken, visit.hit, view.entering.get(at) ?? space.empty]);
+      byRule.set(visit.rule, {
         table: view.run.table,
         chain: at.chain,
         rule: visit.rule,
-        taken: space.union(known?.taken ?? space.empty, space.intersect(taken, wanted)),
-        followed: decidesByItself(visit.rule)
-          ? undefined
-          : space.unionAll([
-              known?.followed ?? space.empty,
-              space.intersectAll([taken, wanted, visit.hit, view.entering.get(at) ?? space.empty]),
-            ]),
-      };
-      byRule.set(visit.rule, candidate);
-      found.push(candidate);
+        taken: space.union(known?.taken ?? space.empty, taken),
+        followed: decidesByItself(visit.rule) ? undefined : space.union(known?.followed ?? space.empty, here),
+      });
     }
-    chains.unshift(found);
-    for (const { summary: caller, visit } of view.callers.get(at) ?? [])
-      waiting.push({ at: caller, before: visit.index });
   }
-  const rules = chains.flat().map(({ rule }) => rule);
-  return [...new Set(rules)].flatMap((rule) => (rule === undefined ? [] : (byRule.get(rule) ?? [])));
+  return [...byRule.values()];
 }
 
 /** What a rule takes away from those behind it: all it matches where it decides by itself, what its chain decides where it jumps. */

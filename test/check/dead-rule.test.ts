@@ -54,6 +54,20 @@ describe('rules of called chains', () => {
     expect(told(filter(rules, ['ssh']))[0]!.message).toContain('line 6 of the export in chain INPUT');
   });
 
+  test('are taken by their own chain, not by another call of it', () => {
+    const rules = [
+      '-A INPUT -i eth0 -j ssh',
+      '-A INPUT -i eth1 -j ssh',
+      '-A ssh -s 192.0.2.0/25 -j DROP',
+      '-A ssh -s 192.0.2.128/25 -j DROP',
+      '-A ssh -s 192.0.2.0/24 -j ACCEPT',
+    ];
+    const found = told(filter(rules, ['ssh'])).filter(({ check }) => check === 'shadowed-rule');
+    expect(found.map(({ message }) => message)).toEqual([
+      'On host, every packet this rule is about is decided before by lines 8 and 9 of the export together (no fewer rules do it), with another verdict. The rule never decides anything.',
+    ]);
+  });
+
   test('are not told one by one where nothing enters the chain', () => {
     const rules = ['-A INPUT -j ACCEPT', '-A INPUT -p tcp -j ssh', SSH, '-A ssh -p tcp -j DROP'];
     expect(summary(rules, ['ssh']).filter((one) => one.includes(' -A ssh '))).toEqual([]);
