@@ -3,14 +3,15 @@
  * stands in its arguments.
  */
 import {
-  checkHost,
+  auditHost,
   checkRun,
   createEstate,
   type Estate,
-  HostContext,
   type HostInput,
   type HostOutcome,
+  type NotRunCheck,
 } from './check/index.ts';
+
 import {
   applyWaivers,
   compareFindings,
@@ -24,8 +25,7 @@ import {
   summarize,
 } from './finding/index.ts';
 import { assignFilesToHosts, type Inventory, type ResolvedHost, resolveHosts } from './inventory/index.ts';
-import { EMPTY_RULESET, type ParseDiagnostic, type PortRanges, type Ruleset } from './model/index.ts';
-import { PacketSetBudgetError } from './packet-set/index.ts';
+import type { ParseDiagnostic, PortRanges, Ruleset } from './model/index.ts';
 import { type HostExports, type ReadExport, readHostExports, readPortRanges } from './parse/index.ts';
 import { type CheckDefinition, highestSeverityOf, type Profile } from './rulepack/index.ts';
 
@@ -59,9 +59,14 @@ export interface ScanOptions {
   readonly currentFolder?: string;
   /** Size limit of one host's packet sets in diagram nodes. */
   readonly nodeBudget?: number;
+  /** Findings of the run at most. */
+  readonly mostFindings?: number;
   /** Called as hosts are finished. */
   readonly onProgress?: (done: number, total: number) => void;
 }
+
+/** Findings of a run at most, so that every report of them fits into memory and into one string. */
+const MOST_FINDINGS = 100_000;
 
 /** Audits exports. Never throws for what the inputs contain: what is wrong with them stands in the report. */
 export function scan(inputs: readonly ScanInput[], options: ScanOptions): Report {
@@ -94,7 +99,7 @@ export function scan(inputs: readonly ScanInput[], options: ScanOptions): Report
   let done = 0;
   for (const [name, files] of filesOf) {
     const host = byName.get(name) ?? hostNamed(hosts, name);
-    if (host !== undefined) auditHost(run, estate, host, files, options);
+    if (host !== undefined) auditFiles(run, estate, host, files, options);
     options.onProgress?.(++done, filesOf.size);
   }
   for (const problem of assignment.problems) run.hints.add(problem.detail);
@@ -183,7 +188,7 @@ function withReportedPorts(host: ResolvedHost, reported: PortRanges | undefined)
   };
 }
 
-function auditHost(
+function auditFiles(
   run: RunState,
   estate: Estate,
   host: ResolvedHost,
@@ -206,11 +211,14 @@ function auditHost(
     files: files.map((f) => f.path),
     diagnostics: read.diagnostics,
   };
-  const outcome = judge(input, estate, options);
+  const outcome = auditHost(input, estate, options.checks, {
+    nodeBudget: options.nodeBudget,
+    findings: Math.max(0, (options.mostFindings ?? MOST_FINDINGS) - run.findings.length),
+  });
   for (const f of outcome.findings) run.findings.push(f);
-  if (outcome.refusal === undefined) run.outcomes.push(outcome);
-  for (const d of outcome.diagnostics) run.diagnostics.push(d);
-  run.hosts.push(toReportHost(input, outcome.refusal));
+  run.outcomes.push(outcome);
+  for (const d of outcome.troubles) run.diagnostics.push(d);
+  run.hosts.push(toReportHost(input, outcome.notRun));
 }
 
 /** Files without a single table of IP are no all-clear: says so, unless something about them is said already. */
@@ -226,39 +234,6 @@ function withNothingSaid(host: ResolvedHost, read: HostExports): HostExports {
     exports: read.exports.map((e) => (e === first ? { ...e, whole: false } : e)),
     diagnostics: [...read.diagnostics, { kind: 'unsupported', incomplete: true, origin, detail }],
   };
-}
-
-interface Judgement extends HostOutcome {
-  readonly diagnostics: readonly ParseDiagnostic[];
-  /** Why the host could not be judged although its exports were read. */
-  readonly refusal: string | undefined;
-}
-
-/** Runs the checks. A rule set too large for the size limit is refused by name, and the run is incomplete. */
-function judge(input: HostInput, estate: Estate, options: ScanOptions): Judgement {
-  try {
-    const context = new HostContext(input, estate, options.nodeBudget);
-    const outcome = checkHost(context, options.checks);
-    return { ...outcome, diagnostics: context.troubles(), refusal: undefined };
-  } catch (error) {
-    // A rule set nested so deeply that the call stack ends is refused like one that needs too much memory.
-    const tooDeep = error instanceof RangeError && /call stack/.test(error.message);
-    if (!(error instanceof PacketSetBudgetError) && !tooDeep) throw error;
-    const file = input.files[0] ?? input.host.name;
-    const reason = tooDeep ? 'its chains are nested too deeply' : error.message;
-    const detail = `the rules of ${input.host.name} need more memory or time than one host may take (${reason}); they were read but not judged`;
-    const origin = { file, line: 1, column: 1, endLine: 1, endColumn: 1, path: null };
-    const diagnostic: ParseDiagnostic = { kind: 'unsupported', incomplete: true, origin, detail };
-    const onlyUnread = options.checks.filter((c) => c.evaluate === 'unread-input');
-    const outcome = checkHost(
-      new HostContext(
-        { ...input, ruleset: EMPTY_RULESET, diagnostics: [...input.diagnostics, diagnostic] },
-        estate,
-      ),
-      onlyUnread,
-    );
-    return { ...outcome, diagnostics: [diagnostic], refusal: detail };
-  }
 }
 
 function toReportInput(read: ReadExport, host: ResolvedHost): ReportInput {
@@ -279,7 +254,7 @@ function countRules(ruleset: Ruleset): number {
   return rules;
 }
 
-function toReportHost(input: HostInput, refusal: string | undefined): ReportHost {
+function toReportHost(input: HostInput, notRun: readonly NotRunCheck[]): ReportHost {
   const { host } = input;
   const assumptions: string[] = [];
   if (host.roleSource === 'name') {
@@ -292,21 +267,24 @@ function toReportHost(input: HostInput, refusal: string | undefined): ReportHost
   }
   const rules = countRules(input.ruleset);
   const nothingRead = input.ruleset.tables.length === 0;
-  const judged = host.roles.length > 0 && refusal === undefined && !nothingRead;
+  const judged = host.roles.length > 0 && notRun.length === 0 && !nothingRead;
   return {
     name: host.name,
     roles: host.roles,
     roleSource: host.roleSource,
     judged,
-    judgedNote: judged
-      ? null
-      : (refusal ??
-        (nothingRead
-          ? 'no rule set of it could be read'
-          : 'its role is not known: only what holds for every host was checked; declare its role in nwaudit.yaml')),
+    judgedNote: judged ? null : whyNotJudged(nothingRead, notRun),
+    notRun,
     assumptions,
     rules,
   };
+}
+
+function whyNotJudged(nothingRead: boolean, notRun: readonly NotRunCheck[]): string {
+  if (nothingRead) return 'no rule set of it could be read';
+  return notRun.length > 0
+    ? 'its rules need more memory or time than one host may take: some checks were not run'
+    : 'its role is not known: only what holds for every host was checked; declare its role in nwaudit.yaml';
 }
 
 /** What to declare in nwaudit.yaml to learn more. */

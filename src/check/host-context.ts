@@ -3,13 +3,24 @@ import type { PacketHook, ParseDiagnostic, Ruleset } from '../model/index.ts';
 import type { IpVersion } from '../net/index.ts';
 import {
   analysePath,
+  DEFAULT_MOST_UNKNOWNS,
   type Decision,
   decisionsOf,
   HostSpace,
   type PathAnalysis,
+  sharedSpace,
   visitConditions,
 } from '../semantics/index.ts';
+import { isNearlyUnused, limitReached } from './budget.ts';
 import type { Estate } from './peers.ts';
+
+/** A check that went past a budget of its host. */
+export interface NotRunCheck {
+  /** Its id. */
+  readonly check: string;
+  /** Why, as a part of a sentence. */
+  readonly reason: string;
+}
 
 /** What was read of one host. */
 export interface HostInput {
@@ -21,6 +32,18 @@ export interface HostInput {
   readonly files: readonly string[];
   /** Diagnostics about those files. */
   readonly diagnostics: readonly ParseDiagnostic[];
+  /** Checks that were tried before and went past a budget. */
+  readonly notRun?: readonly NotRunCheck[];
+}
+
+/** Limits of the work on one host. */
+export interface HostLimits {
+  /** Size limit of packet sets in diagram nodes; absent: the default. */
+  readonly nodeBudget?: number | undefined;
+  /** Steps for every node of it; absent: the default. */
+  readonly stepsPerNode?: number;
+  /** What is known to go past the limits, by key of `once`; added to. */
+  readonly hopeless?: Map<string, Error>;
 }
 
 /** One host under audit: its rule set, its packet sets (made when first asked for), and the estate around it. */
@@ -33,12 +56,15 @@ export class HostContext {
   readonly #paths = new Map<string, PathAnalysis>();
   readonly #decisions = new Map<PathAnalysis, readonly (readonly Decision[])[]>();
   readonly #memo = new Map<string, unknown>();
+  readonly #hopeless: Map<string, Error>;
 
-  constructor(input: HostInput, estate: Estate, nodeBudget?: number) {
+  constructor(input: HostInput, estate: Estate, limits: HostLimits = {}) {
     this.input = input;
     this.estate = estate;
-    this.nodeBudget = nodeBudget;
-    this.space = new HostSpace(input.ruleset, nodeBudget);
+    this.nodeBudget = limits.nodeBudget;
+    const space = sharedSpace([input.ruleset], limits.nodeBudget, limits.stepsPerNode);
+    this.space = new HostSpace(input.ruleset, limits.nodeBudget, space, DEFAULT_MOST_UNKNOWNS);
+    this.#hopeless = limits.hopeless ?? new Map();
   }
 
   get host(): ResolvedHost {
@@ -73,7 +99,7 @@ export class HostContext {
     const key = `${path} ${version}`;
     let analysis = this.#paths.get(key);
     if (analysis === undefined) {
-      analysis = analysePath(this.space, path, version);
+      analysis = this.#within(`path ${key}`, () => analysePath(this.space, path, version));
       this.#paths.set(key, analysis);
     }
     return analysis;
@@ -112,8 +138,27 @@ export class HostContext {
 
   /** A value computed once per host, for evaluators that share work. `key` names the value and its type. */
   once<T>(key: string, compute: () => T): T {
-    if (!this.#memo.has(key)) this.#memo.set(key, compute());
+    if (!this.#memo.has(key)) this.#memo.set(key, this.#within(key, compute));
     // The key names the type: every key is used with one compute function.
     return this.#memo.get(key) as T;
+  }
+
+  /** Lets go of the memory of the packet sets; the context cannot be used afterwards. */
+  release(): void {
+    this.space.space.release();
+  }
+
+  /** Remembers what goes past the limits although hardly anything was used when it began: it is not tried again. */
+  #within<T>(key: string, compute: () => T): T {
+    const known = this.#hopeless.get(key);
+    if (known !== undefined) throw known;
+    const hadAll = isNearlyUnused(this.space);
+    try {
+      return compute();
+    } catch (error) {
+      if (hadAll && error instanceof Error && limitReached(error) !== undefined)
+        this.#hopeless.set(key, error);
+      throw error;
+    }
   }
 }

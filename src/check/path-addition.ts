@@ -118,7 +118,9 @@ function isSamePlace(a: Chain, b: Chain): boolean {
 }
 
 function judgeAgain(context: HostContext, found: StoppedFlow, ruleset: Ruleset): StoppedFlow | undefined {
-  const edited = new HostContext({ ...context.input, ruleset }, context.estate, context.nodeBudget);
+  const edited = new HostContext({ ...context.input, ruleset }, context.estate, {
+    nodeBudget: context.nodeBudget,
+  });
   const { flow, direction, reply, spare } = found;
   return judgePairs(edited, { flow, direction, reply, spare }, found.pairs);
 }

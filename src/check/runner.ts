@@ -17,20 +17,21 @@ export interface HostOutcome {
   readonly observed: ReadonlyMap<string, unknown>;
 }
 
-/** Runs all checks on one host. */
-export function checkHost(context: HostContext, checks: readonly CheckDefinition[]): HostOutcome {
-  const findings: Finding[] = [];
-  const observed = new Map<string, unknown>();
-  for (const check of checks) {
-    const evaluator = evaluatorOf(check);
-    if (evaluator.scope === 'run') {
-      if (evaluator.observe !== undefined) observed.set(check.id, evaluator.observe(context, check.options));
-      continue;
-    }
-    for (const e of evaluator.run(context, check.options))
-      findings.push(toFinding(check, e, context.host.roles));
-  }
-  return { findings, observed };
+/** Findings of a check on one host, one after the other; none of a check of the run as a whole. */
+export function* checkHost(context: HostContext, check: CheckDefinition): Iterable<Finding> {
+  const evaluator = evaluatorOf(check);
+  if (evaluator.scope !== 'host') return;
+  for (const e of evaluator.run(context, check.options)) yield toFinding(check, e, context.host.roles);
+}
+
+/** What a check of the run as a whole has to know of one host; `undefined` for all others. */
+export function observeHost(
+  context: HostContext,
+  check: CheckDefinition,
+): { readonly value: unknown } | undefined {
+  const evaluator = evaluatorOf(check);
+  if (evaluator.scope !== 'run' || evaluator.observe === undefined) return undefined;
+  return { value: evaluator.observe(context, check.options) };
 }
 
 /** Findings of all checks about the run as a whole. `hosts`: what the judged hosts gave. */

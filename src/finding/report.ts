@@ -18,13 +18,23 @@ export interface ReportHost {
   readonly roles: readonly string[];
   /** How the roles are known: from the configuration, guessed from the name, or not at all. */
   readonly roleSource: 'configuration' | 'name' | 'unknown';
-  /** Whether role-dependent checks ran, and if not, why not and what to do. */
+  /** Whether role-dependent checks ran, all of them, and if not, why not and what to do. */
   readonly judged: boolean;
   readonly judgedNote: string | null;
+  /** Checks that did not run to their end on it; what they found until then is among the findings. */
+  readonly notRun: readonly ReportNotRun[];
   /** What the answer takes for granted: reverse-path checks pass, the role guessed from the name. */
   readonly assumptions: readonly string[];
   /** Number of rules over all its exports. */
   readonly rules: number;
+}
+
+/** A check that did not run to its end on a host, since that would have taken more memory or time than one host may. */
+export interface ReportNotRun {
+  /** Its id. */
+  readonly check: string;
+  /** Which limit, as a part of a sentence. */
+  readonly reason: string;
 }
 
 /** A check that ran, as SARIF and the documentation need it. */
@@ -49,10 +59,14 @@ export interface ReportSummary {
   /** Unsuppressed findings that reach the `failOn` severity. */
   readonly failing: number;
   readonly failOn: Severity;
-  /** Whether nothing was read, or some input was not read whole. */
+  /** Whether nothing was read, some input was not read whole, or some check did not run on some host. */
   readonly incomplete: boolean;
   /** Whether exit code 3 was lifted: by `--allow-incomplete`, or by a waiver for every input not read whole. */
   readonly incompleteAllowed: boolean;
+  /** Hosts on which some check did not run. */
+  readonly unfinishedHosts: number;
+  /** Those of them that a waiver accepts. */
+  readonly unfinishedWaived: number;
   /** Files of which something was not read. */
   readonly unreadFiles: number;
   /** Those of them that a waiver accepts. */

@@ -16,15 +16,18 @@ export interface SummaryParts {
 }
 
 /**
- * Counts of a run. It is incomplete when nothing was read, an input is not whole, or a diagnostic says that
- * something is missing. `incompleteAllowed` is set by `--allow-incomplete`, or when a waiver accepts every
- * single input that was not read whole; a run that read nothing cannot be waived.
+ * Counts of a run. It is incomplete when nothing was read, an input is not whole, a diagnostic says that something is missing, or a
+ * check did not run on some host. `incompleteAllowed` is set by `--allow-incomplete`, or when a waiver accepts every single input that was
+ * not read whole and every host on which a check did not run; a run that read nothing cannot be waived.
  */
 export function summarize(parts: SummaryParts): ReportSummary {
   const counted = parts.findings.filter((finding) => finding.suppression === null);
   const unread = unreadFiles(parts);
   const waived = unread.filter((file) => isWaived(file, parts));
-  const incomplete = unread.length > 0 || parts.inputs.length === 0;
+  const unfinished = parts.hosts.filter((host) => host.notRun.length > 0);
+  const unfinishedWaived = unfinished.filter((host) => isHostWaived(host.name, parts)).length;
+  const incomplete = unread.length > 0 || unfinished.length > 0 || parts.inputs.length === 0;
+  const isAccepted = waived.length === unread.length && unfinishedWaived === unfinished.length;
   return {
     hosts: parts.hosts.length,
     judgedHosts: parts.hosts.filter((host) => host.judged).length,
@@ -35,8 +38,9 @@ export function summarize(parts: SummaryParts): ReportSummary {
     failing: counted.filter((finding) => reachesSeverity(finding.severity, parts.failOn)).length,
     failOn: parts.failOn,
     incomplete,
-    incompleteAllowed:
-      incomplete && (parts.allowIncomplete || (unread.length > 0 && waived.length === unread.length)),
+    incompleteAllowed: incomplete && (parts.allowIncomplete || (parts.inputs.length > 0 && isAccepted)),
+    unfinishedHosts: unfinished.length,
+    unfinishedWaived,
     unreadFiles: unread.length,
     unreadWaived: waived.length,
   };
@@ -78,4 +82,10 @@ function isWaived(file: string, parts: SummaryParts): boolean {
       (finding.origin === null ? host !== null && finding.host === host : finding.origin.file === file),
   );
   return covering.length > 0 && covering.every((finding) => finding.suppression?.kind === 'waiver');
+}
+
+/** Whether a person accepted all that is missing about a host. */
+function isHostWaived(host: string, parts: SummaryParts): boolean {
+  const own = parts.findings.filter((finding) => finding.check === 'unread-input' && finding.host === host);
+  return own.length > 0 && own.every((finding) => finding.suppression?.kind === 'waiver');
 }

@@ -6,7 +6,8 @@
  * their creation; a variable's level is its place in the order of tests, 0 first. A new variable may be placed
  * anywhere: no existing diagram tests it, so none changes.
  *
- * There is no garbage collection: a table lives as long as the question it was made for, and a budget bounds it.
+ * There is no garbage collection: a table lives as long as the question it was made for, a budget bounds it, and `release` gives its
+ * memory back (docs/decisions/budgets.md).
  * No operation recurses deeper than `RECURSION_LEVELS`, whatever the number of variables.
  */
 
@@ -64,6 +65,7 @@ export interface Quantifier {
 /** The node table, its unique table, and the operations on diagrams. */
 export class DiagramTable {
   readonly #budget: number;
+  readonly #steps: number;
   #count = 2;
   #stepsLeft: number;
   /** Four numbers a node: variable (0 for the constants), low branch, high branch, next node of the bucket. */
@@ -86,10 +88,11 @@ export class DiagramTable {
   #value = new Int32Array(0);
   #walk = 0;
 
-  /** `budget`: highest number of nodes, constants included. */
-  constructor(budget: number) {
+  /** `budget`: highest number of nodes, constants included. `stepsPerNode`: steps of operations for every node of it. */
+  constructor(budget: number, stepsPerNode: number = STEPS_PER_NODE) {
     this.#budget = budget;
-    this.#stepsLeft = budget * STEPS_PER_NODE;
+    this.#steps = budget * stepsPerNode;
+    this.#stepsLeft = this.#steps;
     this.#nodes[4 * FULL + LOW] = FULL;
     this.#nodes[4 * FULL + HIGH] = FULL;
     this.#cache.fill(-1);
@@ -99,6 +102,22 @@ export class DiagramTable {
   /** Number of nodes made so far, the two constants included. */
   get count(): number {
     return this.#count;
+  }
+
+  /** How much of the budget is used, nodes or steps, whichever is more: 0 to 1. */
+  get spent(): number {
+    return Math.max(this.#count / this.#budget, 1 - this.#stepsLeft / this.#steps);
+  }
+
+  /** Lets go of the memory. No diagram of the table can be used afterwards. */
+  release(): void {
+    const nothing = new Int32Array(0);
+    this.#nodes = nothing;
+    this.#buckets = nothing;
+    this.#cache = nothing;
+    this.#choiceCache = nothing;
+    this.#visited = nothing;
+    this.#value = nothing;
   }
 
   /** Bytes held by the tables and caches. */
@@ -436,8 +455,9 @@ export class DiagramTable {
 
   #startWalk(): number {
     if (this.#visited.length < this.#count) {
-      this.#visited = new Int32Array(this.#buckets.length);
-      this.#value = new Int32Array(this.#buckets.length);
+      const length = this.#buckets.length;
+      this.#visited = allocated(length);
+      this.#value = allocated(length);
       this.#walk = 0;
     }
     if (this.#walk === TERMINAL_LEVEL) {
@@ -579,7 +599,7 @@ export class DiagramTable {
 
   #spendStep(): void {
     if (--this.#stepsLeft < 0) {
-      throw new PacketSetBudgetError(`packet sets need more than ${this.#budget * STEPS_PER_NODE} steps`);
+      throw new PacketSetBudgetError(`packet sets need more than ${this.#steps} steps`);
     }
   }
 
@@ -587,7 +607,7 @@ export class DiagramTable {
   #grow(): void {
     const room = this.#buckets.length * 2;
     const nodes = enlarged(this.#nodes, room * 4);
-    const buckets = new Int32Array(room);
+    const buckets = allocated(room);
     for (let node = 2; node < this.#count; node++) {
       const at = 4 * node;
       const bucket = hash(nodes[at]!, nodes[at + LOW]!, nodes[at + HIGH]!) & (room - 1);
@@ -604,7 +624,7 @@ export class DiagramTable {
     const entries = (this.#cacheMask + 1) * 2;
     if (entries > LARGEST_CACHE) return;
     const old = this.#cache;
-    const cache = new Int32Array(entries * 4).fill(-1);
+    const cache = allocated(entries * 4).fill(-1);
     for (let from = 0; from < old.length; from += 4) {
       if (old[from]! < 0) continue;
       const slot = (hash(old[from + 2]!, old[from]!, old[from + 1]!) & (entries - 1)) << 2;
@@ -618,7 +638,7 @@ export class DiagramTable {
     this.#choiceWrites = 0;
     const entries = (this.#choiceMask + 1) * 2;
     if (entries > LARGEST_CACHE) return;
-    this.#choiceCache = new Int32Array(entries * 4).fill(-1);
+    this.#choiceCache = allocated(entries * 4).fill(-1);
     this.#choiceMask = entries - 1;
   }
 }
@@ -629,8 +649,18 @@ function hash(a: number, b: number, c: number): number {
   return (mixed ^ (mixed >>> 15)) & 0x7fff_ffff;
 }
 
+/** An array of zeros. What the machine does not have is beyond the budget like what nobody may take. */
+function allocated(length: number): Int32Array<ArrayBuffer> {
+  try {
+    return new Int32Array(length);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new PacketSetBudgetError('packet sets need more memory than there is');
+  }
+}
+
 function enlarged(array: Int32Array, length: number): Int32Array<ArrayBuffer> {
-  const out = new Int32Array(length);
+  const out = allocated(length);
   out.set(array);
   return out;
 }

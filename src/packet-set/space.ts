@@ -70,6 +70,8 @@ export interface PacketSpaceOptions {
   readonly interfaces: readonly InterfaceName[];
   /** Highest number of diagram nodes, about 40 bytes each with hash table and caches. Beyond it operations throw `PacketSetBudgetError`. */
   readonly nodeBudget?: number;
+  /** Steps of operations for every node of the budget; absent: so many that no rule set of this world needs them. */
+  readonly stepsPerNode?: number;
 }
 
 const DEFAULT_NODE_BUDGET = 12_000_000;
@@ -100,7 +102,7 @@ export class PacketSpace {
   readonly #fieldBits = new Map<SpaceField, readonly PacketSet[]>();
 
   constructor(options: PacketSpaceOptions) {
-    this.#table = new DiagramTable(options.nodeBudget ?? DEFAULT_NODE_BUDGET);
+    this.#table = new DiagramTable(options.nodeBudget ?? DEFAULT_NODE_BUDGET, options.stepsPerNode);
     this.#layout = new Layout(this.#table);
     this.#atoms = new InterfaceAtoms(options.interfaces);
     const { first } = this.#layout.add('version', 'version', 1);
@@ -473,6 +475,16 @@ export class PacketSpace {
   /** Number of nodes of one set's diagram. */
   nodeCount(a: PacketSet): number {
     return this.#table.size(a);
+  }
+
+  /** How much of its budget the space has used: 0 to 1. */
+  get spent(): number {
+    return this.#table.spent;
+  }
+
+  /** Lets go of the space's memory. None of its sets can be used afterwards. */
+  release(): void {
+    this.#table.release();
   }
 
   /** Size of the whole space: nodes made so far, bytes held, variables. */

@@ -52,6 +52,7 @@ export interface JsonHost {
   readonly roleSource: 'configuration' | 'name' | 'unknown';
   readonly judged: boolean;
   readonly judgedNote: string | null;
+  readonly notRun: readonly { readonly check: string; readonly reason: string }[];
   readonly assumptions: readonly string[];
   readonly rules: number;
 }
@@ -142,6 +143,8 @@ export interface JsonSummary {
   readonly failOn: Severity;
   readonly incomplete: boolean;
   readonly incompleteAllowed: boolean;
+  readonly unfinishedHosts: number;
+  readonly unfinishedWaived: number;
   readonly unreadFiles: number;
   readonly unreadWaived: number;
 }
@@ -173,7 +176,8 @@ function toJsonInput({ file, format, host, whole, rules }: ReportInput): JsonInp
 
 function toJsonHost(host: ReportHost): JsonHost {
   const { name, roles, roleSource, judged, judgedNote, assumptions, rules } = host;
-  return { name, roles, roleSource, judged, judgedNote, assumptions, rules };
+  const notRun = host.notRun.map(({ check, reason }) => ({ check, reason }));
+  return { name, roles, roleSource, judged, judgedNote, notRun, assumptions, rules };
 }
 
 function toJsonCheck({ id, title, severity, rationale, remediation, references }: ReportCheck): JsonCheck {
@@ -281,6 +285,8 @@ function toJsonSummary(summary: ReportSummary): JsonSummary {
     failOn: summary.failOn,
     incomplete: summary.incomplete,
     incompleteAllowed: summary.incompleteAllowed,
+    unfinishedHosts: summary.unfinishedHosts,
+    unfinishedWaived: summary.unfinishedWaived,
     unreadFiles: summary.unreadFiles,
     unreadWaived: summary.unreadWaived,
   };

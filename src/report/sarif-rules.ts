@@ -151,6 +151,10 @@ const NOTIFICATION_TEXT: Readonly<Record<NotificationKind, readonly [string, str
     'An input was not read whole.',
     'Findings may be missing. Give a complete export, or accept the gap with a waiver.',
   ],
+  'check-not-run': [
+    'A check did not run to its end on a host: it would have taken more memory or time than one host may.',
+    'What else the check would find there is not known. A rule set with fewer unknown tests, marks and masks helps.',
+  ],
   'nothing-read': ['No input was found.', 'Name the folder that holds the exports.'],
   'results-left-out': [
     'The report has more results than code-scanning services take.',
@@ -166,6 +170,7 @@ const NOTIFICATION_TEXT: Readonly<Record<NotificationKind, readonly [string, str
 export type NotificationKind =
   | ParseDiagnostic['kind']
   | 'not-read-whole'
+  | 'check-not-run'
   | 'nothing-read'
   | 'results-left-out'
   | 'outside-folder';

@@ -203,7 +203,7 @@ const EXIT_TEXT: Readonly<Record<Report['exitCode'], string>> = {
   0: 'everything asked for was read, and no finding counts as failing',
   1: 'at least one finding reaches the failing severity',
   2: 'wrong arguments, configuration or rule pack',
-  3: 'the audit is incomplete: some input was not read',
+  3: 'the audit is incomplete: some input was not read, or some check not run',
   70: 'a defect of nwaudit itself',
 };
 
@@ -234,6 +234,17 @@ function runNotifications(report: Report, leftOut: number): Notification[] {
   const list: Notification[] = [];
   if (report.inputs.length === 0)
     list.push(notification('nothing-read', 'error', 'No input was found; nothing was checked.'));
+  const indexOf = new Map(report.checks.map((check, i) => [check.id, i]));
+  for (const host of report.hosts) {
+    for (const { check, reason } of host.notRun) {
+      const text = `${check} was not run to its end on ${host.name}: ${reason}. What else it would find there is not known.`;
+      const index = indexOf.get(check);
+      list.push({
+        ...notification('check-not-run', 'error', text),
+        associatedRule: { id: check, ...(index === undefined ? {} : { index }) },
+      });
+    }
+  }
   if (leftOut > 0) {
     list.push(
       notification(

@@ -7,8 +7,7 @@ const MAX_PLACES_PER_FILE = 8;
 
 /** Input that was not read whole: every place, bounded per file. */
 export function unreadSection(report: Report, context: TextContext): string[] {
-  if (!report.summary.incomplete) return [];
-  if (report.summary.files === 0) return [];
+  if (report.summary.unreadFiles === 0 || report.summary.files === 0) return [];
   const places = new Map<string, string[]>();
   for (const input of report.inputs) if (!input.whole) places.set(input.file, []);
   for (const diagnostic of report.diagnostics) {
@@ -27,6 +26,26 @@ export function unreadSection(report: Report, context: TextContext): string[] {
     out.push(`${count(report.summary.unreadWaived, 'file')} of these accepted by a waiver.`);
   }
   return out;
+}
+
+/** Checks that did not run to their end, by host. */
+export function notRunSection(report: Report, context: TextContext): string[] {
+  const hosts = report.hosts.filter((host) => host.notRun.length > 0);
+  if (hosts.length === 0) return [];
+  const pairs = hosts.flatMap((host) => {
+    const groups = groupTexts(host.notRun.map(({ check, reason }) => [reason, check]));
+    return [...groups].map(([reason, checks]): [string, string] => [
+      `${checks.join(', ')} (${reason})`,
+      host.name,
+    ]);
+  });
+  const meaning =
+    'These hosts need more memory or time than one host may take. The other checks ran; what else these would find is not known.';
+  return [
+    context.paint('loud', `NOT RUN TO THE END: checks on ${count(hosts.length, 'host')}`),
+    ...wrap(meaning, context.width),
+    ...groupLines(groupTexts(pairs), context),
+  ];
 }
 
 function unreadFileLines(
@@ -64,7 +83,7 @@ export function remarksSection(report: Report, context: TextContext): string[] {
 
 /** Hosts whose role is not known. */
 export function notJudgedSection(report: Report, context: TextContext): string[] {
-  const hosts = report.hosts.filter((host) => !host.judged);
+  const hosts = report.hosts.filter((host) => !host.judged && host.notRun.length === 0);
   if (hosts.length === 0) return [];
   const lines = groupTexts(hosts.map((host) => [host.judgedNote ?? 'no reason given', host.name]));
   return [

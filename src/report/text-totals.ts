@@ -53,7 +53,11 @@ function describeRole(host: ReportHost | undefined): string {
 
 /** Why a row without findings is not a clean one. */
 function describeGaps(host: ReportHost | undefined, unread: boolean): string {
-  const gaps = [unread ? 'not read whole' : '', host?.judged === false ? 'not judged by role' : ''];
+  const unfinished = host !== undefined && host.notRun.length > 0;
+  const gaps = [
+    unread ? 'not read whole' : '',
+    unfinished ? 'checks not run' : host?.judged === false ? 'not judged by role' : '',
+  ];
   return gaps.filter((gap) => gap !== '').join(', ');
 }
 
@@ -94,9 +98,16 @@ export function exitLine(report: Report, context: TextContext): string[] {
 function exitReason(report: Report): string {
   const { summary, exitCode } = report;
   const failing = `${count(summary.failing, 'finding')} ${summary.failing === 1 ? 'is' : 'are'} ${summary.failOn === 'critical' ? 'critical' : `${summary.failOn} or worse`}`;
-  const unread = summary.files === 0 ? 'nothing was read' : 'not everything was read';
+  const unread =
+    summary.files === 0
+      ? 'nothing was read'
+      : summary.unreadFiles > 0
+        ? 'not everything was read'
+        : 'not every check was run to its end';
+  const isWaived =
+    summary.unreadWaived === summary.unreadFiles && summary.unfinishedWaived === summary.unfinishedHosts;
   const allowed =
-    summary.unreadFiles > 0 && summary.unreadWaived === summary.unreadFiles
+    summary.files > 0 && isWaived
       ? `${unread}, accepted by waiver`
       : `${unread}, accepted by --allow-incomplete`;
   switch (exitCode) {

@@ -6,6 +6,7 @@ import {
   assumptionSection,
   hintSection,
   notJudgedSection,
+  notRunSection,
   remarksSection,
   unreadSection,
 } from './text-gaps.ts';
@@ -27,6 +28,7 @@ export function textReport(report: Report, options: ReportOptions): string {
     nothingFoundSection(report, context),
     leftOutSection(report, shown, options, context),
     unreadSection(report, context),
+    notRunSection(report, context),
     remarksSection(report, context),
     notJudgedSection(report, context),
     assumptionSection(report, context),
@@ -51,11 +53,17 @@ function headSection(report: Report, context: TextContext): string[] {
   const counts = describeCounts(summary.findings);
   if (counts !== '') lines.push(`Findings: ${counts}`);
   if (summary.incomplete) {
-    const what =
-      summary.files === 0
-        ? 'nothing was read.'
-        : `${summary.unreadFiles} of ${count(summary.files, 'file')} not read whole, see NOT READ WHOLE below.`;
-    lines.push(context.paint('loud', `INCOMPLETE: ${what}`));
+    const gaps: string[] = [];
+    if (summary.files === 0) gaps.push('nothing was read.');
+    if (summary.unreadFiles > 0)
+      gaps.push(
+        `${summary.unreadFiles} of ${count(summary.files, 'file')} not read whole, see NOT READ WHOLE below.`,
+      );
+    if (summary.unfinishedHosts > 0)
+      gaps.push(
+        `checks not run to the end on ${count(summary.unfinishedHosts, 'host')}, see NOT RUN TO THE END below.`,
+      );
+    for (const gap of gaps) lines.push(context.paint('loud', `INCOMPLETE: ${gap}`));
   }
   return lines;
 }
@@ -82,7 +90,9 @@ function nothingFoundSection(report: Report, context: TextContext): string[] {
   if (summary.files === 0) return [];
   const what = `Nothing found in what was checked: ${count(summary.rules, 'rule')} of ${count(summary.hosts, 'host')}, ${count(report.checks.length, 'check')}.`;
   const holes: string[] = [];
-  if (summary.incomplete) holes.push('part of the input was not read');
+  if (summary.unreadFiles > 0) holes.push('part of the input was not read');
+  if (summary.unfinishedHosts > 0)
+    holes.push(`some checks were not run to the end on ${count(summary.unfinishedHosts, 'host')}`);
   if (summary.judgedHosts < summary.hosts) {
     holes.push(`${count(summary.hosts - summary.judgedHosts, 'host')} could not be judged by role`);
   }

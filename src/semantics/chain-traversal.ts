@@ -4,7 +4,7 @@ import { type ChainIndex, hasEffect, matters } from './chain-index.ts';
 import { condense } from './condense.ts';
 import { allConditionsSet } from './condition-set.ts';
 import type { Environment } from './environment.ts';
-import type { HostSpace } from './host-space.ts';
+import { type HostSpace, MOST_VISITS } from './host-space.ts';
 import { mergeUnknowns, type OpenUnknown } from './merge-unknowns.ts';
 import type { UnknownEntry } from './merged-names.ts';
 import type { Place } from './place.ts';
@@ -14,12 +14,6 @@ import { afterNat, afterStatement } from './statement-effect.ts';
 
 /** More nested jumps than this are refused; the kernel allows 16 (nft) or as many as there are chains (legacy). */
 const DEEPEST_JUMP = 1500;
-
-/**
- * Rules that may be visited on one way through a host, each as often as there are environments and traversals of its chain. Real
- * rule sets take some thousand; a visit is remembered and takes about 100 bytes.
- */
-export const MOST_VISITS = 3_000_000;
 
 /** A chain is left in no more environments than this. More than in `condense`, since what leaves the last chain is not traversed again. */
 const MOST_RESULTS = 1000;
@@ -85,11 +79,6 @@ export interface ChainTrouble {
   readonly kind: 'loop' | 'depth' | 'missing';
   readonly table: Table;
   readonly chain: string;
-}
-
-/** Rule visits that one way through a host may still take. */
-export interface VisitBudget {
-  left: number;
 }
 
 /**
@@ -174,7 +163,6 @@ export class ChainTraversal {
   readonly #tracked: boolean;
   readonly #natChain: boolean;
   readonly #index: ChainIndex;
-  readonly #budget: VisitBudget;
   readonly #scopes = new Map<Chain, Scope[]>();
   readonly #natScope: string;
   #depth = 0;
@@ -190,21 +178,13 @@ export class ChainTraversal {
   readonly troubles: ChainTrouble[] = [];
 
   /** `tracked`: the base chain runs after connection tracking. `natChain`: NAT verdicts have effect. */
-  constructor(
-    host: HostSpace,
-    place: Place,
-    table: Table,
-    tracked: boolean,
-    natChain: boolean,
-    budget: VisitBudget,
-  ) {
+  constructor(host: HostSpace, place: Place, table: Table, tracked: boolean, natChain: boolean) {
     this.#host = host;
     this.#place = place;
     this.#table = table;
     this.#tracked = tracked;
     this.#natChain = natChain;
     this.#index = host.chainIndex(table);
-    this.#budget = budget;
     this.#natScope = host.newScope();
   }
 
@@ -422,7 +402,7 @@ export class ChainTraversal {
   #visit(pass: Pass, visit: Pick<RuleVisit, 'rule' | 'index' | 'environment' | 'reach'>): Jump | undefined {
     const { space } = this.#host;
     const { rule, environment, reach } = visit;
-    if (--this.#budget.left < 0) {
+    if (--this.#host.visits.left < 0) {
       throw new PacketSetBudgetError(`chains need more than ${MOST_VISITS} rule visits`);
     }
     if (!matters(rule)) {

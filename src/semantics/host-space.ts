@@ -23,6 +23,17 @@ export const DEFAULT_NODE_BUDGET = 30_000_000;
  */
 export const DEFAULT_MOST_UNKNOWNS = 24;
 
+/**
+ * Rules that may be visited on all ways through one host together, each as often as there are environments and traversals of its chain.
+ * Real rule sets take some thousand; a visit is remembered, and takes some hundred bytes.
+ */
+export const MOST_VISITS = 3_000_000;
+
+/** Rule visits that may still be made. */
+export interface VisitBudget {
+  left: number;
+}
+
 /** A header space, and what reports call its unknowns. Rule sets that are compared with each other share one. */
 export interface SharedSpace {
   readonly space: PacketSpace;
@@ -33,9 +44,11 @@ export interface SharedSpace {
 export function sharedSpace(
   rulesets: readonly Ruleset[],
   nodeBudget: number = DEFAULT_NODE_BUDGET,
+  stepsPerNode?: number,
 ): SharedSpace {
+  const steps = stepsPerNode === undefined ? {} : { stepsPerNode };
   return {
-    space: new PacketSpace({ interfaces: collectInterfaces(rulesets), nodeBudget }),
+    space: new PacketSpace({ interfaces: collectInterfaces(rulesets), nodeBudget, ...steps }),
     textOf: new Map(),
   };
 }
@@ -76,6 +89,8 @@ export class HostSpace {
 
   /** Unknown predicates that one traversal of a chain keeps apart at most. */
   readonly mostUnknowns: number;
+  /** Rule visits that all ways through the host may still take together. */
+  readonly visits: VisitBudget = { left: MOST_VISITS };
 
   /**
    * `shared` has to be made with this rule set among its own; `nodeBudget` counts only without it. Hosts that share a space merge no
@@ -95,6 +110,11 @@ export class HostSpace {
     this.#textOf = textOf;
     this.trackedVersions = trackedVersions(ruleset);
     this.asksOriginalTuple = asksOriginalTuple(ruleset);
+  }
+
+  /** How much of its budgets the host has used: 0 to 1. */
+  get spent(): number {
+    return Math.max(this.space.spent, 1 - this.visits.left / MOST_VISITS);
   }
 
   /** The chains of a table of this host. */

@@ -6,8 +6,6 @@ import {
   ChainTraversal,
   type ChainTrouble,
   type LocalDecision,
-  MOST_VISITS,
-  type VisitBudget,
 } from './chain-traversal.ts';
 import { condense } from './condense.ts';
 import { Environment, TUPLE_FIELDS } from './environment.ts';
@@ -92,7 +90,6 @@ export function analysePath(host: HostSpace, path: PacketHook, version: IpVersio
   let dropped = space.empty;
   let rejected = space.empty;
   let tracked = false;
-  const budget: VisitBudget = { left: MOST_VISITS };
 
   for (const hook of HOOKS_OF[path]) {
     for (const placed of chainsOfHook(host, hook, version)) {
@@ -102,7 +99,7 @@ export function analysePath(host: HostSpace, path: PacketHook, version: IpVersio
       }
       state = condense(host, state, version);
       const place: Place = { path, hook, version };
-      const { run, traversal } = runBaseChain(host, place, placed, state, tracked, budget);
+      const { run, traversal } = runBaseChain(host, place, placed, state, tracked);
       troubles.push(...traversal.troubles);
       runs.push(run);
       dropped = space.union(dropped, run.dropped);
@@ -234,12 +231,11 @@ function runBaseChain(
   placed: PlacedChain,
   state: State,
   tracked: boolean,
-  budget: VisitBudget,
 ): { readonly run: BaseChainRun; readonly traversal: ChainTraversal } {
   const { space } = host;
   const { table, chain, base } = placed;
   const isNat = base.type === 'nat';
-  const traversal = new ChainTraversal(host, place, table, tracked, isNat, budget);
+  const traversal = new ChainTraversal(host, place, table, tracked, isNat);
   const entered = new StateBuilder(space);
   const passed = new StateBuilder(space);
   const summaries: { entering: PacketSet; summary: ChainSummary }[] = [];

@@ -96,6 +96,8 @@ test('the summary counts unsuppressed findings by severity, and unread files onc
     failOn: 'medium',
     incomplete: true,
     incompleteAllowed: true,
+    unfinishedHosts: 0,
+    unfinishedWaived: 0,
     unreadFiles: 1,
     unreadWaived: 1,
   });

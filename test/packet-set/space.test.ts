@@ -134,6 +134,30 @@ describe('limits', () => {
     expect(space.stats.nodes).toBeLessThanOrEqual(2_000);
   });
 
+  test.each([2_000, 50_000, 400_000])('memory is bounded by a budget of %i nodes', (nodeBudget) => {
+    const space = new PacketSpace({ interfaces: [], nodeBudget });
+    // Sums of random masks share nothing: the table fills, and walks over it take their share.
+    let set = space.empty;
+    const fill = () => {
+      for (let i = 1; ; i++) {
+        const mask = BigInt(Math.imul(i, 0x9e3779b1) >>> 0);
+        set = space.union(
+          set,
+          space.inIntervals(space.bits('saddr').slice(0, 32), [{ lo: BigInt(i), hi: mask }], mask),
+        );
+        space.support(set);
+      }
+    };
+    expect(fill).toThrow(PacketSetBudgetError);
+    expect(space.spent).toBeGreaterThanOrEqual(0.99);
+    expect(space.stats.nodes).toBeLessThanOrEqual(nodeBudget);
+    const places = 2 ** Math.ceil(Math.log2(nodeBudget));
+    // A node takes 16 bytes, a bucket 4, walks 8; the caches 64 MiB each at most.
+    expect(space.stats.bytes).toBeLessThanOrEqual(places * 28 + 2 * 2 ** 26);
+    space.release();
+    expect(space.stats.bytes).toBe(0);
+  });
+
   test('more intervals than asked for are an error in values and a sign in valuesUpTo', () => {
     const space = newSpace();
     // Even numbers: 32,768 intervals from one bit.

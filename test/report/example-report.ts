@@ -120,6 +120,7 @@ export function host(
     roleSource: 'configuration',
     judged: true,
     judgedNote: null,
+    notRun: [],
     assumptions: [],
     rules,
     ...more,

@@ -2,12 +2,12 @@ import type { FindingOrigin } from '../../finding/index.ts';
 import type { Condition, Rule, Table } from '../../model/index.ts';
 import { matters } from '../../semantics/index.ts';
 import { listed } from '../describe.ts';
-import { evidence, fileOrigin, type plainOrigin, ruleOrigin } from '../evidence.ts';
+import { type Evidence, evidence, fileOrigin, type plainOrigin, ruleOrigin } from '../evidence.ts';
 import { isGeneratedChain } from '../generated-chain.ts';
 import type { HostContext } from '../host-context.ts';
 import type { Evaluator } from './evaluator.ts';
 
-/** Input that could not be read whole, one finding a file. */
+/** Input that could not be read whole, one finding a file; and checks that could not be run, one finding. */
 export const unreadInput: Evaluator = {
   scope: 'host',
   *run(context) {
@@ -37,14 +37,38 @@ export const unreadInput: Evaluator = {
         facts: {
           host: context.host.name,
           file,
+          what: 'input',
           detail: first.detail,
           more: sayMore(diagnostics.length - 1),
         },
         meaning: [file.split('/').pop() ?? file, first.kind],
       });
     }
+    yield* checksNotRun(context);
   },
 };
+
+function* checksNotRun(context: HostContext): Iterable<Evidence> {
+  const { notRun = [], files } = context.input;
+  const first = notRun[0];
+  if (first === undefined) return;
+  const file = files[0];
+  yield evidence({
+    host: context.host.name,
+    origin: file === undefined ? null : fileOrigin(file),
+    facts: {
+      host: context.host.name,
+      file: file ?? 'no file',
+      what: 'checks',
+      detail: listed([...new Set(notRun.map(({ reason }) => reason))]),
+      more: listed(
+        notRun.map(({ check }) => check),
+        100,
+      ),
+    },
+    meaning: ['checks not run'],
+  });
+}
 
 /** ` 1 more place follows.`, or nothing. */
 function sayMore(count: number): string {

@@ -1,0 +1,138 @@
+/**
+ * The checks of one host within its budgets.
+ *
+ * Packet sets of one host live in one space that all its checks share. A check that goes past a budget is tried once more in a space of
+ * its own, where what others have left behind does not count; if it goes past the budget there too, what it has found so far stands
+ * (each finding is true by itself), and the result says that it has not run to its end. Why so: docs/decisions/budgets.md.
+ */
+import type { Finding } from '../finding/index.ts';
+import type { ParseDiagnostic } from '../model/index.ts';
+import type { CheckDefinition } from '../rulepack/index.ts';
+import { isNearlyUnused, limitReached } from './budget.ts';
+import { HostContext, type HostInput, type NotRunCheck } from './host-context.ts';
+import type { Estate } from './peers.ts';
+import { checkHost, type HostOutcome, observeHost } from './runner.ts';
+
+/** What the checks of one host came to. */
+export interface HostAudit extends HostOutcome {
+  /** What the traversals had to leave open. */
+  readonly troubles: readonly ParseDiagnostic[];
+  /** Checks that went past a limit, in the order of their definitions. */
+  readonly notRun: readonly NotRunCheck[];
+}
+
+/** Limits of one host's audit. */
+export interface AuditLimits {
+  /** Size limit of packet sets in diagram nodes; absent: the default. */
+  readonly nodeBudget?: number | undefined;
+  /** Findings of all checks together. */
+  readonly findings: number;
+}
+
+/** The evaluator that reports what was not read and not run: it goes last. */
+const REPORTS_GAPS = 'unread-input';
+
+/** Findings of one check on one host. Nobody reads more; corrected ones make room for others. */
+export const MOST_FINDINGS_OF_CHECK = 10_000;
+
+/** Runs all checks on one host. */
+export function auditHost(
+  input: HostInput,
+  estate: Estate,
+  checks: readonly CheckDefinition[],
+  limits: AuditLimits,
+): HostAudit {
+  const attempts = new Attempts(input, estate, limits.nodeBudget);
+  const notRun: NotRunCheck[] = [];
+  const findings: Finding[] = [];
+  const observed = new Map<string, unknown>();
+  for (const check of checks) {
+    if (check.evaluate === REPORTS_GAPS) continue;
+    const most = Math.min(MOST_FINDINGS_OF_CHECK, limits.findings - findings.length);
+    const outcome = attempts.run(check, most);
+    for (const finding of outcome.findings) findings.push(finding);
+    if (outcome.observed !== undefined) observed.set(check.id, outcome.observed.value);
+    if (outcome.limit !== undefined) notRun.push({ check: check.id, reason: outcome.limit });
+  }
+  const troubles = attempts.finish();
+  const last = new HostContext({ ...input, notRun }, estate, { nodeBudget: limits.nodeBudget });
+  for (const check of checks) {
+    if (check.evaluate !== REPORTS_GAPS) continue;
+    for (const finding of checkHost(last, check)) findings.push(finding);
+  }
+  last.release();
+  return { findings, observed, troubles, notRun };
+}
+
+interface Outcome {
+  readonly findings: readonly Finding[];
+  /** What a check of the run as a whole has seen. */
+  readonly observed?: { readonly value: unknown } | undefined;
+  /** The limit that ended the check before its end. */
+  readonly limit: string | undefined;
+}
+
+/** The spaces of one host, one after the other. */
+class Attempts {
+  readonly #input: HostInput;
+  readonly #estate: Estate;
+  readonly #nodeBudget: number | undefined;
+  /** What goes past the budget even in a space of its own. */
+  readonly #hopeless = new Map<string, Error>();
+  readonly #troubles = new Map<string, ParseDiagnostic>();
+  #context: HostContext;
+
+  constructor(input: HostInput, estate: Estate, nodeBudget: number | undefined) {
+    this.#input = input;
+    this.#estate = estate;
+    this.#nodeBudget = nodeBudget;
+    this.#context = new HostContext(input, estate, { nodeBudget, hopeless: this.#hopeless });
+  }
+
+  /** Findings of one check, `most` of them at most. */
+  run(check: CheckDefinition, most: number): Outcome {
+    const hadAll = isNearlyUnused(this.#context.space);
+    const first = this.#attempt(check, most);
+    return first.limit === undefined || hadAll ? first : this.#attempt(check, most);
+  }
+
+  /** What the traversals of all spaces had to leave open. Lets go of the memory. */
+  finish(): readonly ParseDiagnostic[] {
+    this.#leave();
+    return [...this.#troubles.values()];
+  }
+
+  #attempt(check: CheckDefinition, most: number): Outcome {
+    const findings: Finding[] = [];
+    try {
+      for (const finding of checkHost(this.#context, check)) {
+        if (findings.length >= most)
+          return { findings, limit: `it has more findings than are listed, which are ${most}` };
+        findings.push(finding);
+      }
+      return { findings, observed: observeHost(this.#context, check), limit: undefined };
+    } catch (error) {
+      const limit = limitReached(error);
+      if (limit === undefined) throw error;
+      // What a broken-off computation has left behind is not used again.
+      this.#leave();
+      this.#context = new HostContext(this.#input, this.#estate, {
+        nodeBudget: this.#nodeBudget,
+        hopeless: this.#hopeless,
+        stepsPerNode: STEPS_OF_FURTHER_SPACES,
+      });
+      return { findings, limit };
+    }
+  }
+
+  #leave(): void {
+    for (const d of this.#context.troubles()) this.#troubles.set(d.detail, d);
+    this.#context.release();
+  }
+}
+
+/**
+ * Steps for every node of the budget in each space after the first. Real rule sets take one to two; a host on which checks fail one after
+ * the other is not to take many times as long as one that fails at once.
+ */
+const STEPS_OF_FURTHER_SPACES = 6;
