@@ -29,7 +29,8 @@ const MOST_RULES = 12;
 /** Ports that one multiport match takes; a range counts as two. Source: iptables-extensions(8). */
 const MOST_PORTS = 15;
 
-const PLAIN = /^[A-Za-z0-9 ._:,@+/=!-]*$/;
+/** Without what a shell acts on, in double quotes too. An exclamation mark before anything but a space calls up history in bash. */
+const PLAIN = /^(?:[A-Za-z0-9 ._:,@+/=-]|!(?= |$))*$/;
 
 /**
  * Whether text of an export may stand in a command for a shell. Exports are not to be trusted: a chain name with a dollar sign

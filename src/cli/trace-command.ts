@@ -1,6 +1,6 @@
 import { readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { escapeText } from '../finding/index.ts';
+import { escapeText, stringifyVisibly } from '../finding/index.ts';
 import type { Packet, Ruleset } from '../model/index.ts';
 import { readHostExports } from '../parse/index.ts';
 import {
@@ -143,7 +143,7 @@ function* render(
       const packet = packets[start + i]!;
       return format === 'text'
         ? describeAnswer(start + i, packet, answer)
-        : `${JSON.stringify(encodeAnswer(start + i, packet.version, answer))}\n`;
+        : `${stringifyVisibly(encodeAnswer(start + i, packet.version, answer), 0)}\n`;
     });
     yield lines.join('');
   }

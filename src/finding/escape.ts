@@ -9,17 +9,28 @@ const INVISIBLE =
   // biome-ignore lint/suspicious/noMisleadingCharacterClass: single code points by number, none of them joined
   /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}\u{34F}\u{115F}\u{1160}\u{17B4}\u{17B5}\u{180B}-\u{180F}\u{2800}\u{3164}\u{FE00}-\u{FE0F}\u{FFA0}\u{E0100}-\u{E01EF}]/gu;
 
+/**
+ * Beginnings of commands that a build service reads in what a job prints: `::error …::` where a line begins, spaces aside (GitHub), and
+ * `##[…]`, `##vso[…]`, `##teamcity[…]` anywhere. A name with a letter past f cannot be mistaken for a part of an IPv6 address. Which
+ * words begin a line is up to whoever wraps it, so the place is not looked at. Source: actions/runner, ActionCommand.cs.
+ */
+const LINE_COMMAND = /::(?=[a-z-]*[g-z-][a-z-]*(?:\s.*)?::)/gis;
+const MARKED_COMMAND = /##(?=[a-z]*\[)/gi;
+
 const SHORT_ESCAPES: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
 
 /**
  * The text on one line with nothing in it that acts on a terminal or hides from the eye: every such character
- * is replaced by a visible escape (`\n`, `\x1b`, `\u202e`, `\u{e0041}`).
+ * is replaced by a visible escape (`\n`, `\x1b`, `\u202e`, `\u{e0041}`), and nothing in it is a command to a build service.
  *
  * Everything that comes from exports, file names and the configuration goes through here before it is shown
  * to people. A backslash stays as it is, so an escape cannot be told from the same text written out.
  */
 export function escapeText(text: string): string {
-  return text.replace(INVISIBLE, (character) => SHORT_ESCAPES[character] ?? codePointEscape(character));
+  return text
+    .replace(INVISIBLE, (character) => SHORT_ESCAPES[character] ?? codePointEscape(character))
+    .replace(LINE_COMMAND, '\\x3a:')
+    .replace(MARKED_COMMAND, '#\\x23');
 }
 
 /** `escapeText`, but line feeds stay: for texts of several lines whose author is the rule pack. */
@@ -29,11 +40,14 @@ export function escapeLines(text: string): string {
 
 /**
  * JSON text in which no character of `INVISIBLE` stands by itself: they become `\uXXXX`, which means the same to
- * a JSON reader. `JSON.stringify` alone lets DEL, C1 and bidirectional controls through.
+ * a JSON reader. `JSON.stringify` alone lets DEL, C1 and bidirectional controls through. The same for `##[` and its like, which a build
+ * service takes for commands wherever they stand; `::error` does nothing there, since no line begins with a text.
  */
 export function stringifyVisibly(value: unknown, indent: number): string {
   const json = JSON.stringify(value, null, indent);
-  return json.replace(INVISIBLE, (character) => (character === '\n' ? character : utf16Escapes(character)));
+  return json
+    .replace(INVISIBLE, (character) => (character === '\n' ? character : utf16Escapes(character)))
+    .replace(MARKED_COMMAND, '#\\u0023');
 }
 
 function codePointEscape(character: string): string {

@@ -135,13 +135,13 @@ function questions(seen: SeenAddress, roles: readonly string[]): string {
 }
 
 /**
- * The name as YAML reads it back unchanged: plain where it is a simple word, else in double quotes, in which
- * everything but printable ASCII is escaped. Never more than one line.
+ * The name as YAML reads it back unchanged: plain where it is a simple word, else in double quotes, in which everything but printable
+ * ASCII is escaped, and the `#` of what a build service would take for a command. Never more than one line.
  */
 function quoteName(name: string): string {
   const isWord = /^[a-z](?:[a-z0-9._-]*[a-z0-9])?$/i.test(name);
   if (isWord && !/^(?:true|false|null|yes|no|on|off|y|n)$/i.test(name)) return name;
-  const escaped = name.replace(/["\\]/g, '\\$&').replace(/[^\x20-\x7e]/g, (unit) => {
+  const escaped = name.replace(/["\\]/g, '\\$&').replace(/[^\x20-\x7e]|(?<=#)#/g, (unit) => {
     return `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
   });
   return `"${escaped}"`;

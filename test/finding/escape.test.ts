@@ -15,6 +15,22 @@ test.each([
   ['tag characters', 'x\u{e0041}', 'x\\u{e0041}'],
   ['lone surrogates', '\ud800x', '\\ud800x'],
   ['private use', '\ue000', '\\ue000'],
+  [
+    'commands of GitHub Actions',
+    '::error file=a,line=1::x ::add-mask::y',
+    '\\x3a:error file=a,line=1\\x3a:x \\x3a:add-mask::y',
+  ],
+  ['in any case, and behind spaces', '  ::Set-Output name=a::b', '  \\x3a:Set-Output name=a::b'],
+  [
+    'commands of other services',
+    '##[error]a ##vso[task.x]b ##teamcity[c]',
+    '#\\x23[error]a #\\x23vso[task.x]b #\\x23teamcity[c]',
+  ],
+  [
+    'IPv6 addresses, which stay',
+    '::/0, ::1, ::ffff:192.0.2.1 and fe80::1 ::a ::b',
+    '::/0, ::1, ::ffff:192.0.2.1 and fe80::1 ::a ::b',
+  ],
   ['backslashes, which stay', 'C:\\x1b', 'C:\\x1b'],
   ['ordinary letters of any script', 'bäckup 備份 сервер 🖥', 'bäckup 備份 сервер 🖥'],
 ])('%s become visible or stay as they are', (_, text, shown) => {
@@ -26,9 +42,9 @@ test('lines of the rule pack stay lines', () => {
 });
 
 test('JSON with hidden characters escaped means the same', () => {
-  const value = { 'k\u202e': ['\u009b', '\u007f', '\u{e0041}', '\n', '\ud800', 'ä"\\'] };
+  const value = { 'k\u202e': ['\u009b', '\u007f', '\u{e0041}', '\n', '\ud800', 'ä"\\', '##[error]', '##'] };
   const json = stringifyVisibly(value, 2);
   expect(JSON.parse(json)).toEqual(value);
-  expect(json).not.toMatch(/[\u007f-\u009f\u202e]/);
-  expect(json.split('\n').length).toBe(10);
+  expect(json).not.toMatch(/[\u007f-\u009f\u202e]|##\[/);
+  expect(json.split('\n').length).toBe(12);
 });
