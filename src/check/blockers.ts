@@ -57,7 +57,7 @@ export function coverOf(context: HostContext, lifeVisit: LifeVisit, wanted: Pack
   if (ways.length > 1) {
     const own = [{ at: summary, index: visit.index }];
     const here = coverBefore(context, view, own, wanted, false);
-    if (here !== undefined && here.isWhole) return here;
+    if (here?.isWhole === true) return here;
   }
   const covers = ways.flatMap(({ before, sent }) => {
     const onThisWay = space.intersect(wanted, sent);
