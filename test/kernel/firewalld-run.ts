@@ -38,7 +38,7 @@ let started = 0;
  * `/etc/firewalld`, exports and sends. Everything is gone afterwards. Needs root. Throws when the engine cannot be
  * started at all.
  *
- * The engine starts in a process forked for this case, without the daemon's message bus (`firewalld-server.py`).
+ * The engine starts in a process forked for this case, without the daemon's message bus (`firewalld_server.py`).
  */
 export async function runFirewalldCase(firewalldCase: FirewalldCase): Promise<FirewalldAnswer> {
   return read(await ask(inputOf(firewalldCase)));
@@ -75,7 +75,7 @@ function read(output: string): FirewalldAnswer {
 /** Ample for thousands of packets; a case that takes longer is stuck, and its server is ended. */
 const LIMIT_MS = 120_000;
 
-/** `firewalld-server.py`: answers one case after the other, and ends with its standard input. */
+/** `firewalld_server.py`: answers one case after the other, and ends with its standard input. */
 class Server {
   readonly #child: ChildProcess;
   #text: Buffer[] = [];
@@ -85,7 +85,7 @@ class Server {
   ended = false;
 
   constructor() {
-    const script = fileURLToPath(new URL('./firewalld-server.py', import.meta.url));
+    const script = fileURLToPath(new URL('./firewalld_server.py', import.meta.url));
     const [program, ...args] = [...UNSHARE, script];
     const child = spawn(program, args, { detached: true, stdio: ['pipe', 'pipe', 'pipe'] });
     this.#child = child;

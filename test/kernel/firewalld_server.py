@@ -1,4 +1,4 @@
-"""Runs firewalld configurations one after the other: `unshare -n -m -p -f ... python3 firewalld-server.py`.
+"""Runs firewalld configurations one after the other: `unshare -n -m -p -f ... python3 firewalld_server.py`.
 
 One case as JSON on each line of standard input, one answer on each line of standard output, both as of firewalld.py.
 firewalld's own engine (`firewall.core.fw.Firewall`) is started anew for each case, over the same files and with the
