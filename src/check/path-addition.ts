@@ -121,8 +121,8 @@ function judgeAgain(context: HostContext, found: StoppedFlow, ruleset: Ruleset):
   const edited = new HostContext({ ...context.input, ruleset }, context.estate, {
     nodeBudget: context.nodeBudget,
   });
-  const { flow, direction, reply, spare } = found;
-  return judgePairs(edited, { flow, direction, reply, spare }, found.pairs);
+  const { flow, direction, reply, later, spare } = found;
+  return judgePairs(edited, { flow, direction, reply, later, spare }, found.pairs);
 }
 
 /** Accepting rules before what stops most of a path. */

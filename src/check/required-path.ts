@@ -68,6 +68,8 @@ export interface StoppedFlow {
   readonly direction: PathDirection;
   /** The reply direction of a flow whose first packet gets through. */
   readonly reply: boolean;
+  /** What the side that began sends after its first packet; judged where that one and the replies get through. */
+  readonly later: boolean;
   /** The path is open over the other IP version; only this one is closed. */
   readonly spare: boolean;
   readonly certain: boolean;
@@ -172,17 +174,15 @@ function judgeFlow(
   direction: PathDirection,
   pairs: readonly Pair[],
 ): StoppedFlow[] {
-  const request = judgePairs(context, { flow, direction, reply: false, spare: false }, pairs);
-  const isStopped = (pair: Pair) =>
-    request?.stopped.some((s) => s.peer === pair.peer && s.receiver === pair.receiver) === true;
-  const open = pairs.filter((pair) => !isStopped(pair));
-  const reply = judgePairs(context, { flow, direction, reply: true, spare: false }, open);
-  const spare = judgePairs(
-    context,
-    { flow, direction, reply: false, spare: true },
-    open.filter(hasBothVersions),
-  );
-  return [request, reply, spare].filter((f) => f !== undefined);
+  const question: Question = { flow, direction, reply: false, later: false, spare: false };
+  const request = judgePairs(context, question, pairs);
+  const without = (all: readonly Pair[], found: StoppedFlow | undefined) =>
+    all.filter((pair) => !found?.stopped.some((s) => s.peer === pair.peer && s.receiver === pair.receiver));
+  const open = without(pairs, request);
+  const reply = judgePairs(context, { ...question, reply: true }, open);
+  const later = judgePairs(context, { ...question, later: true }, without(open, reply));
+  const spare = judgePairs(context, { ...question, spare: true }, open.filter(hasBothVersions));
+  return [request, reply, later, spare].filter((f) => f !== undefined);
 }
 
 /** Whether somebody known is at the other end who can be reached over both IP versions. */
@@ -191,7 +191,7 @@ function hasBothVersions({ peer }: Pair): boolean {
 }
 
 /** What is asked about the pairs of a flow. */
-type Question = Pick<StoppedFlow, 'flow' | 'direction' | 'reply' | 'spare'>;
+type Question = Pick<StoppedFlow, 'flow' | 'direction' | 'reply' | 'later' | 'spare'>;
 
 /** The pairs of a flow that a host stops; `undefined` where it stops none. */
 export function judgePairs(
@@ -304,7 +304,7 @@ function packetsAsked(
   version: IpVersion,
   ends: Ends,
 ): PacketSet {
-  const { flow, reply } = question;
+  const { flow, reply, later } = question;
   const { space } = context.space;
   const path = pathOf(question);
   const address = (field: 'saddr' | 'daddr') =>
@@ -323,9 +323,11 @@ function packetsAsked(
     space.inIntervals(space.bits(reply ? 'dport' : 'sport'), [EPHEMERAL]),
     space.inIntervals(
       space.bits('tcp-flags'),
-      reply ? [single(TCP_FLAG.ack), single(TCP_FLAG.syn | TCP_FLAG.ack)] : [single(TCP_FLAG.syn)],
+      (reply ? [TCP_FLAG.ack, TCP_FLAG.syn | TCP_FLAG.ack] : [later ? TCP_FLAG.ack : TCP_FLAG.syn]).map(
+        single,
+      ),
     ),
-    space.inIntervals(space.bits('ct-state'), [single(reply ? CT_STATE.established : CT_STATE.new)]),
+    space.inIntervals(space.bits('ct-state'), [single(reply || later ? CT_STATE.established : CT_STATE.new)]),
     space.inIntervals(space.bits('mark'), [single(0)]),
     space.inIntervals(space.bits('ct-mark'), [single(0)]),
     ...(path === 'output' ? [] : [outside('iif')]),

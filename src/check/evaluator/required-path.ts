@@ -66,13 +66,14 @@ export const requiredPath: Evaluator = {
 export const returnPath: Evaluator = {
   scope: 'host',
   *run(context) {
-    for (const flow of judgedFlows(context).stopped) if (flow.reply) yield toEvidence(context, flow);
+    for (const flow of judgedFlows(context).stopped)
+      if (flow.reply || flow.later) yield toEvidence(context, flow);
   },
 };
 
 function seenOf(context: HostContext): SeenHost {
   const { stopped, asked } = judgedFlows(context);
-  const requests = stopped.filter((f) => !f.reply);
+  const requests = stopped.filter((f) => !f.reply && !f.later);
   const isOpen = new Map<string, boolean>();
   for (const { flow, direction, pair } of asked)
     isOpen.set(
@@ -134,12 +135,13 @@ function toEvidence(context: HostContext, found: StoppedFlow): Evidence {
   const { host } = context;
   const { flow, direction, stopped, blockers } = found;
   const hook = pathOf(found);
-  const plan = found.reply ? undefined : planAdditions(context, found);
+  const begins = !found.reply && !found.later;
+  const plan = !begins ? undefined : planAdditions(context, found);
   const [blocker, ...others] = blockers;
   const [place, ...places] = blockers.map(originOf);
   const file = context.input.files[0];
-  const openers = found.reply ? [] : openersOf(context, found);
-  const stale = found.reply || direction !== 'in' ? [] : staleSources(context, found);
+  const openers = !begins ? [] : openersOf(context, found);
+  const stale = !begins || direction !== 'in' ? [] : staleSources(context, found);
   const names = stopped.map(nameOf);
   const samePorts = new Set(stopped.map((s) => describePorts(s.ports).join())).size === 1;
   const further = plan?.further ?? [];
@@ -170,16 +172,22 @@ function toEvidence(context: HostContext, found: StoppedFlow): Evidence {
       version: `IPv${stopped[0]?.version ?? 4}`,
       addresses: openers.map(({ sentence }) => sentence).join(''),
       stale: stale.map(({ sentence }) => sentence).join(''),
-      range: found.reply ? '' : rangeNote(context, found),
+      range: !begins ? '' : rangeNote(context, found),
       change: plan === undefined ? '' : changeText(plan),
       where: flow.where,
       side: hook,
+      packets: found.later ? 'later packets' : 'answers',
     },
     certainty: found.certain ? 'certain' : 'possible',
     unknowns: found.unknowns,
     witness: found.witness === undefined ? null : describeWitness(hook, found.witness, context.mentioned),
     ...(plan === undefined ? NO_ADVICE : adviceFor(found, plan)),
-    meaning: [flow.id, direction, ...(found.spare ? [`IPv${stopped[0]?.version ?? 4}`] : [])],
+    meaning: [
+      flow.id,
+      direction,
+      ...(found.later ? ['later'] : []),
+      ...(found.spare ? [`IPv${stopped[0]?.version ?? 4}`] : []),
+    ],
   });
 }
 
