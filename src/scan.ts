@@ -360,7 +360,17 @@ function toReportCheck(check: CheckDefinition): ReportCheck {
     // Facts of a finding have no value here: their names stand for them.
     remediation: check.remediation.trim().replace(/\{([a-z]+)\}/g, (_, name: string) => name.toUpperCase()),
     references: check.references,
+    pack: check.pack ?? null,
   };
 }
 
+export {
+  bindCheck,
+  CheckBindingError,
+  FACTS_OF_DATA_CHECKS,
+  foreignRoles,
+  PACKET_OPTION_KEYS,
+  PEER_OPTION_KEYS,
+  PREDICATES,
+} from './check/index.ts';
 export type { Report, ReportInput } from './finding/index.ts';

@@ -35,7 +35,7 @@ import {
 } from './peers.ts';
 
 /** Ports a client's operating system gives to the initiating side: what every current system's default range has in common. */
-const EPHEMERAL: Interval = interval(49152, 60999);
+export const EPHEMERAL: Interval = interval(49152, 60999);
 
 /** Whether a path ends at the host, begins there, or passes through it. */
 export type PathDirection = 'in' | 'out' | 'through';
@@ -402,7 +402,7 @@ function judgeVersion(
 const MOST_ADDRESSES = 1_000;
 
 /** Accepted packets that NAT of this host does not send to another port or host than they were meant for. */
-function arrivingAsSent(context: HostContext, analysis: PathAnalysis): PacketSet {
+export function arrivingAsSent(context: HostContext, analysis: PathAnalysis): PacketSet {
   const { space } = context.space;
   const { version } = analysis;
   const own = rangesOfVersion(context.host.addresses, version);
@@ -437,7 +437,7 @@ function sameValue(
 }
 
 /** Rules and policies that stop packets of the sets, the one that stops most first. */
-function blockersOf(
+export function blockersOf(
   context: HostContext,
   path: PacketHook,
   missing: readonly { readonly version: IpVersion; readonly set: PacketSet }[],

@@ -1,6 +1,15 @@
 import type { Remediation } from '../finding/index.ts';
 import { type Finding, fingerprintOf } from '../finding/index.ts';
-import { type CheckDefinition, messageTemplateOf, renderMessage, severityOf } from '../rulepack/index.ts';
+import {
+  type CheckDefinition,
+  type Decoder,
+  MissingFactError,
+  messageTemplateOf,
+  renderMessage,
+  severityOf,
+  suggest,
+} from '../rulepack/index.ts';
+import { readDataCheck, runDataCheck } from './data-check.ts';
 import { EVALUATORS } from './evaluator/index.ts';
 import type { Evidence } from './evidence.ts';
 import type { HostContext } from './host-context.ts';
@@ -11,6 +20,19 @@ export class CheckBindingError extends Error {
   override readonly name = 'CheckBindingError';
 }
 
+/**
+ * Looks at what only this folder knows about a check of a rule pack: whether its evaluator exists, or its predicates with their options.
+ * Problems go to the decoder.
+ */
+export function bindCheck(check: CheckDefinition, decoder: Decoder): void {
+  if (check.when !== undefined) readDataCheck(check, decoder);
+  else if (check.evaluate !== undefined && check.evaluate !== '' && !EVALUATORS.has(check.evaluate))
+    decoder.report(
+      ['evaluate'],
+      `there is no such evaluator; ${suggest(check.evaluate, [...EVALUATORS.keys()])}`,
+    );
+}
+
 /** What one host gave: findings of its own, and what checks about the run as a whole have to know of it, by check. */
 export interface HostOutcome {
   readonly findings: readonly Finding[];
@@ -19,9 +41,10 @@ export interface HostOutcome {
 
 /** Findings of a check on one host, one after the other; none of a check of the run as a whole. */
 export function* checkHost(context: HostContext, check: CheckDefinition): Iterable<Finding> {
-  const evaluator = evaluatorOf(check);
-  if (evaluator.scope !== 'host') return;
-  for (const e of evaluator.run(context, check.options)) yield toFinding(check, e, context.host.roles);
+  const evaluator = check.when === undefined ? evaluatorOf(check) : undefined;
+  if (evaluator?.scope === 'run') return;
+  const run = () => evaluator?.run(context, check.options) ?? runDataCheck(context, check);
+  yield* findingsOf(check, run, () => context.host.roles);
 }
 
 /** What a check of the run as a whole has to know of one host; `undefined` for all others. */
@@ -29,8 +52,8 @@ export function observeHost(
   context: HostContext,
   check: CheckDefinition,
 ): { readonly value: unknown } | undefined {
-  const evaluator = evaluatorOf(check);
-  if (evaluator.scope !== 'run' || evaluator.observe === undefined) return undefined;
+  const evaluator = check.when === undefined ? evaluatorOf(check) : undefined;
+  if (evaluator?.scope !== 'run' || evaluator.observe === undefined) return undefined;
   return { value: evaluator.observe(context, check.options) };
 }
 
@@ -42,17 +65,36 @@ export function checkRun(
 ): Finding[] {
   const rolesOf = new Map(estate.hosts.map(({ name, roles }) => [name, roles]));
   return checks.flatMap((check) => {
+    if (check.when !== undefined) return [];
     const evaluator = evaluatorOf(check);
     if (evaluator.scope !== 'run') return [];
     const observed = hosts.filter((h) => h.observed.has(check.id)).map((h) => h.observed.get(check.id));
-    return [...evaluator.run({ estate, observed }, check.options)].map((e) =>
-      toFinding(check, e, e.host === null ? [] : (rolesOf.get(e.host) ?? [])),
-    );
+    const rolesOfHost = (host: string | null) => (host === null ? [] : (rolesOf.get(host) ?? []));
+    return [...findingsOf(check, () => evaluator.run({ estate, observed }, check.options), rolesOfHost)];
   });
 }
 
+/**
+ * Findings from the evidence.
+ *
+ * @throws CheckBindingError where a user's check takes options or names facts that its evaluator does not have.
+ */
+function* findingsOf(
+  check: CheckDefinition,
+  run: () => Iterable<Evidence>,
+  rolesOf: (host: string | null) => readonly string[],
+): Iterable<Finding> {
+  try {
+    for (const one of run()) yield toFinding(check, one, rolesOf(one.host));
+  } catch (error) {
+    const isOption = error instanceof RangeError && error.message.startsWith('option ');
+    if (check.pack === undefined || !(isOption || error instanceof MissingFactError)) throw error;
+    throw new CheckBindingError(`${check.source.file}: check ${check.id}: ${error.message}`);
+  }
+}
+
 function evaluatorOf(check: CheckDefinition) {
-  const evaluator = EVALUATORS.get(check.evaluate);
+  const evaluator = EVALUATORS.get(check.evaluate ?? '');
   if (evaluator === undefined) {
     const known = [...EVALUATORS.keys()].join(', ');
     throw new CheckBindingError(

@@ -6,8 +6,6 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Document, isScalar, isSeq, visit } from 'yaml';
-import type { Finding } from '../finding/index.ts';
-import { decodeInventoryData } from '../inventory/index.ts';
 import {
   type CheckDefinition,
   checkIndexPage,
@@ -17,13 +15,11 @@ import {
   type ShownExample,
 } from '../rulepack/index.ts';
 import { parseRulePack } from '../rulepack/parse.ts';
-import { scan } from '../scan.ts';
+import { FACTS_OF_DATA_CHECKS, PACKET_OPTION_KEYS, PEER_OPTION_KEYS, PREDICATES } from '../scan.ts';
+import { describeFinding, EXAMPLE_DAY, runExample } from './example-run.ts';
 import type { CliIo } from './io.ts';
 import { run } from './program.ts';
 import { readRulePackFolder } from './rule-pack-files.ts';
-
-/** The day on which examples and documented runs take place. */
-const TODAY = '2026-11-22';
 
 /** Columns of documented output. */
 const WIDTH = 100;
@@ -42,46 +38,25 @@ export async function buildDocs(root: string): Promise<Map<string, string>> {
   files.set(`${CHECKS_FOLDER}/index.md`, checkIndexPage(checks));
   for (const check of checks) {
     const examples = {
-      bad: check.examples.bad.map((example) => runExample(example, check, profile)),
-      good: check.examples.good.map((example) => runExample(example, check, profile)),
+      bad: check.examples.bad.map((example) => showExample(example, check, profile)),
+      good: check.examples.good.map((example) => showExample(example, check, profile)),
     };
     files.set(`${CHECKS_FOLDER}/${check.id}.md`, checkPage(check, `rules/checks/${check.id}.yaml`, examples));
   }
+  files.set('docs/predicates.md', predicatePage());
   files.set('docs/cli.md', await commandPage(root));
   files.set(FILE_WITH_RUNS, await withRuns(readFileSync(join(root, FILE_WITH_RUNS), 'utf8'), root));
   return files;
 }
 
 /** An example with what nwaudit says about it today. */
-function runExample(example: Example, check: CheckDefinition, profile: Profile): ShownExample {
-  const inventory =
-    example.config === undefined ? undefined : decodeInventoryData(example.config, 'nwaudit.yaml').inventory;
-  const inputs = Object.entries(example.files).map(([path, text]) => ({
-    path,
-    bytes: new TextEncoder().encode(text),
-  }));
-  const report = scan(inputs, {
-    version: '0.0.0',
-    profile,
-    checks: [check],
-    ...(inventory === undefined ? {} : { inventory }),
-    roots: ['.'],
-    today: TODAY,
-    failOn: 'medium',
-    allowIncomplete: false,
-    exitZero: false,
-  });
+function showExample(example: Example, check: CheckDefinition, profile: Profile): ShownExample {
   return {
     name: example.name,
     config: example.config === undefined ? undefined : printYaml(example.config),
     files: example.files,
-    reported: report.findings.map(describeFinding),
+    reported: runExample(example, check, profile).findings.map(describeFinding),
   };
-}
-
-function describeFinding({ origin, severity, certainty, message }: Finding): string {
-  const place = origin === null ? '' : `${origin.file}:${origin.line}: `;
-  return `${place}${certainty === 'possible' ? 'possible, ' : ''}${severity}: ${message}`;
 }
 
 /** The data as YAML: a line for each host, exception or waiver. */
@@ -94,6 +69,69 @@ function printYaml(data: unknown): string {
   });
   return document.toString({ lineWidth: 0, flowCollectionPadding: true });
 }
+
+/** `docs/predicates.md`: what a check may name under `when`, from the predicates' own descriptions. */
+function predicatePage(): string {
+  const cell = (text: string) => text.replaceAll('|', '\\|');
+  const table = (heads: readonly string[], rows: readonly (readonly string[])[]) =>
+    [heads, heads.map(() => '---'), ...rows].map((row) => `| ${row.map(cell).join(' | ')} |`).join('\n');
+  const overview = PREDICATES.map((one) => [
+    `[${one.name}](#${one.name})`,
+    one.scopes.join(', '),
+    one.description,
+  ]);
+  const parts = [
+    '<!-- Made from src/check/predicate/ by `npm run docs`. Changes here are overwritten. -->',
+    '# Predicates',
+    PREDICATES_INTRODUCTION,
+    table(['predicate', 'scopes', 'holds when'], overview),
+    ...PREDICATES.flatMap((one) => [
+      `## ${one.name}`,
+      `${one.description}. Takes ${one.takes}. Scopes: ${one.scopes.join(', ')}.`,
+      table(
+        ['for example', 'means'],
+        one.examples.map(({ yaml, means }) => [`\`${one.name}: ${yaml}\``, means]),
+      ),
+    ]),
+    '## Packets',
+    'Options of `accepts-any-of`, `accepts-all-of`, `blocks-any-of` and `blocks-all-of`. All of them narrow the packets; meant are always first packets of new connections (TCP with SYN alone), never from or to the interface `lo`.',
+    table(
+      ['key', 'takes', 'means'],
+      PACKET_OPTION_KEYS.map(({ key, takes, means }) => [`\`${key}\``, takes, means]),
+    ),
+    'Peers, under `from`, `except-from`, `to` and `except-to`; what several keys name counts together:',
+    table(
+      ['key', 'takes', 'means'],
+      PEER_OPTION_KEYS.map(({ key, takes, means }) => [`\`${key}\``, takes, means]),
+    ),
+    PEERS_NOTE,
+    '## Facts',
+    'What `message`, `remediation` and the cases of `severity` and `message` may name, in braces in a text:',
+    table(
+      ['fact', 'is', 'there'],
+      FACTS_OF_DATA_CHECKS.map(({ name, means, when }) => [`\`{${name}}\``, means, FACT_WHEN[when]]),
+    ),
+  ];
+  return `${parts.join('\n\n')}\n`;
+}
+
+const PREDICATES_INTRODUCTION = `What a check may name under \`when\`. A check finds something where all its predicates hold; there is no "or": two reasons to report
+are two checks. \`scope\` says of what they are asked, and what a finding is about: each \`rule\` (the policy of a chain is asked like
+one), each \`chain\`, or the \`host\` as a whole on one way through it. Only chains count that packets of the hook come to: base chains of that hook,
+and chains that these jump to. [Adding a check](adding-a-check.md) has a whole one.`;
+
+const PEERS_NOTE = `Who is excepted but has no address in \`nwaudit.yaml\` may be exactly who gets in: access from few addresses is then reported as possible, and names whose
+addresses are missing. Of a host or a network with addresses of both IP versions, \`blocks-any-of\` and \`blocks-all-of\` ask that one version works.
+With the scopes \`rule\` and \`chain\`, the chain counts that decides: of several base chains of a hook the one of the table \`filter\`, or with priority 0, that
+stops anything.`;
+
+const FACT_WHEN: Readonly<Record<(typeof FACTS_OF_DATA_CHECKS)[number]['when'], string>> = {
+  always: 'always',
+  'rule or chain': 'with the scopes `rule` and `chain`',
+  packets: 'with a predicate on packets',
+  accepts: 'where the first of them is `accepts-any-of` or `accepts-all-of`',
+  blocks: 'where it is `blocks-any-of` or `blocks-all-of`',
+};
 
 /** `docs/cli.md`: the help of the program and of every command it lists. */
 async function commandPage(root: string): Promise<string> {
@@ -141,7 +179,7 @@ async function runProgram(root: string, argv: readonly string[]): Promise<string
   const out: string[] = [];
   const io: CliIo = {
     cwd: root,
-    env: { NWAUDIT_TODAY: TODAY },
+    env: { NWAUDIT_TODAY: EXAMPLE_DAY },
     stdout: { write: async (text) => out.push(text) > 0, isTerminal: false, columns: WIDTH },
     stderr: { write: async () => true, isTerminal: false, columns: undefined },
     readStdin: async () => new Uint8Array(),

@@ -34,6 +34,13 @@ Optional: iif, oif, tcp_flags, ct_state, mark, ct_mark, smac, dscp, ttl, length,
 
 Exit code 0 whatever the verdicts; 2 for a bad packet line, and then no answers; 3 when an export was not read whole.`;
 
+const RULES_NOTES = `
+Exit code 2 when a rule pack is wrong, or an example does not give what it says.
+
+Examples:
+  nwaudit rules ssh-open-to-any --rules ./our-rules
+  nwaudit rules --rules ./our-rules --test`;
+
 /**
  * Runs one command line (without the program's name) and returns its exit code. Never throws: a defect is told on
  * standard error and is exit code 70.
@@ -69,6 +76,11 @@ async function tellError(
   if (error instanceof InputProblemsError) {
     for (const line of error.lines) tell(escapeText(line));
     tell(`nwaudit: ${error.message}`);
+    return EXIT.usage;
+  }
+  if (error instanceof Error && error.name === 'CheckBindingError') {
+    // By name: the checks are loaded only by the commands that need them.
+    tell(`nwaudit: ${escapeText(error.message)}`);
     return EXIT.usage;
   }
   tell(describeDefect(error, io.version));
@@ -188,9 +200,11 @@ function addRules(program: Command, io: CliIo, done: Done): void {
     .description('list the checks, or explain one')
     .argument('[check]', 'id of a check')
     .option('--rules <dir>', 'a further rule pack; may be repeated', collect)
+    .option('--test', 'run the examples: of the named check, else of the packs of --rules, else of all')
+    .addHelpText('after', RULES_NOTES)
     .action(async (id: string | undefined, options) => {
       const { rulesCommand } = await import('./rules-command.ts');
-      done(await rulesCommand(id, { rules: [], ...options }, io));
+      done(await rulesCommand(id, { rules: [], test: false, ...options }, io));
     });
 }
 

@@ -1,8 +1,15 @@
 /** Loading checks and profiles: the compiled rule pack, `--rules DIR`, `--profile NAME|FILE`. */
 import { readFileSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import type { CheckDefinition, Profile, RulePack } from '../rulepack/index.ts';
-import { combineRulePacks, formatProblem, RulePackError, rulePackFromJson } from '../rulepack/index.ts';
+import type { CheckDefinition, Profile, RulePack, RulePackProblem } from '../rulepack/index.ts';
+import {
+  combineRulePacks,
+  formatPath,
+  formatProblem,
+  RulePackError,
+  rulePackFromJson,
+} from '../rulepack/index.ts';
+import { bindCheck, foreignRoles } from '../scan.ts';
 import type { Configuration } from './configuration.ts';
 import { describeSystemError, InputProblemsError, systemErrorCode, UsageError } from './exit-error.ts';
 import { printedPath } from './files.ts';
@@ -18,7 +25,7 @@ const MAX_PROFILE_BYTES = 10_000_000;
 /**
  * The built-in rule pack with those of `--rules`.
  *
- * @throws UsageError when a folder is not there, InputProblemsError when its content cannot be used.
+ * @throws UsageError when a folder is not there, InputProblemsError with everything that is wrong in any file.
  */
 export async function loadRulePack(io: CliIo, folders: readonly string[]): Promise<RulePack> {
   // Missing or unreadable is a broken installation: nothing a user's argument causes.
@@ -26,21 +33,51 @@ export async function loadRulePack(io: CliIo, folders: readonly string[]): Promi
   if (folders.length === 0) return builtIn;
   const { parseRulePack } = await import('../rulepack/parse.ts');
   const { readRulePackFolder } = await import('./rule-pack-files.ts');
+  const problems: RulePackProblem[] = [];
+  const collecting = <T>(read: () => T): T | undefined => {
+    try {
+      return read();
+    } catch (error) {
+      if (!(error instanceof RulePackError)) throw error;
+      problems.push(...error.problems);
+      return undefined;
+    }
+  };
   try {
-    const further = folders.map((folder) => {
+    const further = folders.flatMap((folder): RulePack[] => {
       const path = resolve(io.cwd, folder);
       const files = readRulePackFolder(path, printedPath(io.cwd, path));
       if (files.length === 0) throw new UsageError(`--rules ${folder}: there is no YAML file in it`);
-      return parseRulePack(files, builtIn.profiles);
+      const pack = collecting(() => parseRulePack(files, builtIn.profiles, bindCheck));
+      return pack === undefined
+        ? []
+        : [{ ...pack, checks: pack.checks.map((check) => ({ ...check, pack: folder })) }];
     });
-    return combineRulePacks([builtIn, ...further]);
+    const combined = collecting(() => combineRulePacks([builtIn, ...further]));
+    if (combined !== undefined && problems.length === 0) return combined;
   } catch (error) {
-    if (error instanceof RulePackError) {
-      throw new InputProblemsError('the rule pack', error.problems.map(formatProblem));
-    }
     if (systemErrorCode(error) === undefined) throw error;
     throw new UsageError(`--rules: ${describeSystemError(error)}: ${folders.join(', ')}`);
   }
+  throw new InputProblemsError('the rule pack', problems.map(formatProblem));
+}
+
+/**
+ * Refuses checks that name roles the profile does not have: they would never find anything.
+ *
+ * @throws InputProblemsError with every such role.
+ */
+export function requireRoles(checks: readonly CheckDefinition[], profile: Profile): void {
+  const roles = profile.roles.map((role) => role.id);
+  const lines = checks.flatMap((check) =>
+    foreignRoles(check, roles).map(({ path, detail }) => {
+      const { file, locate } = check.source;
+      const place = locate(path);
+      const { line, column } = place ?? { line: null, column: null };
+      return formatProblem({ file, line, column, path: formatPath(path), detail });
+    }),
+  );
+  if (lines.length > 0) throw new InputProblemsError('the rule pack', lines);
 }
 
 /**

@@ -1,25 +1,36 @@
 import { escapeLines, escapeText } from '../finding/index.ts';
-import type { CheckDefinition, Example } from '../rulepack/index.ts';
+import type { CheckDefinition, Example, Profile } from '../rulepack/index.ts';
 import { highestSeverityOf } from '../rulepack/index.ts';
 import { outputWidth } from './color.ts';
 import { EXIT, UsageError } from './exit-error.ts';
 import type { CliIo } from './io.ts';
 import { unknownName } from './names.ts';
 import { writeStdout } from './output.ts';
-import { loadRulePack } from './rule-pack.ts';
+import { loadProfile, loadRulePack, requireRoles } from './rule-pack.ts';
 
 /** Options of `nwaudit rules` as the command line gives them. */
 export interface RulesCommandOptions {
   readonly rules: readonly string[];
+  /** Run the examples instead. */
+  readonly test: boolean;
+  readonly profile?: string;
 }
 
-/** Lists the checks, or explains one. */
+/** Lists the checks, explains one, or runs their examples. */
 export async function rulesCommand(
   id: string | undefined,
   options: RulesCommandOptions,
   io: CliIo,
 ): Promise<number> {
-  const { checks } = await loadRulePack(io, options.rules);
+  const pack = await loadRulePack(io, options.rules);
+  const { checks } = pack;
+  if (options.test) {
+    const profile = await loadProfile(io, pack, options.profile, undefined);
+    const wanted = checks.filter((check) =>
+      id === undefined ? options.rules.length === 0 || check.pack !== undefined : check.id === id,
+    );
+    if (wanted.length > 0) return testChecks(wanted, profile, io);
+  }
   if (id === undefined) {
     await writeStdout(io, [listChecks(checks)]);
     return EXIT.ok;
@@ -41,7 +52,11 @@ export async function rulesCommand(
 function listChecks(checks: readonly CheckDefinition[]): string {
   const idWidth = Math.max(0, ...checks.map((check) => check.id.length));
   const lines = checks.map((check) => {
-    const note = check.status === 'nursery' ? ' (only with --select)' : '';
+    const notes = [
+      ...(check.pack === undefined ? [] : [`from ${check.pack}`]),
+      ...(check.status === 'nursery' ? ['only with --select'] : []),
+    ];
+    const note = notes.length === 0 ? '' : ` (${notes.join(', ')})`;
     return escapeText(
       `${check.id.padEnd(idWidth)}  ${highestSeverityOf(check).padEnd(8)}  ${check.title}${note}`,
     );
@@ -49,10 +64,56 @@ function listChecks(checks: readonly CheckDefinition[]): string {
   return `${[...lines, '', 'Explain one with: nwaudit rules ID'].join('\n')}\n`;
 }
 
+/** Runs the examples of checks. Exit code 2 when one is wrong: the rule pack is. */
+async function testChecks(checks: readonly CheckDefinition[], profile: Profile, io: CliIo): Promise<number> {
+  requireRoles(checks, profile);
+  const { compareExample, runExample } = await import('./example-run.ts');
+  const lines: string[] = [];
+  let wrong = 0;
+  let examples = 0;
+  for (const check of checks) {
+    for (const kind of ['bad', 'good'] as const) {
+      for (const [i, example] of check.examples[kind].entries()) {
+        examples++;
+        const problems = problemsOf(() =>
+          compareExample(example, runExample(example, check, profile).findings),
+        );
+        if (problems.length === 0) continue;
+        wrong++;
+        const at = check.source.locate(['examples', kind, i]);
+        const place = at === null ? check.source.file : `${check.source.file}:${at.line}:${at.column}`;
+        lines.push(
+          `${place}: ${check.id}, ${kind} example "${example.name}"`,
+          ...problems.map((one) => `  ${one}`),
+        );
+      }
+    }
+  }
+  const count = (number: number, word: string) => `${number} ${word}${number === 1 ? '' : 's'}`;
+  const total = `${count(checks.length, 'check')}, ${count(examples, 'example')}: ${wrong === 0 ? 'all as expected' : `${wrong} not as expected`}`;
+  await writeStdout(io, [[...lines, total].map((line) => `${escapeText(line)}\n`).join('')]);
+  return wrong === 0 ? EXIT.ok : EXIT.usage;
+}
+
+/** What is wrong with an example, its configuration included. */
+function problemsOf(run: () => string[]): string[] {
+  try {
+    return run();
+  } catch (error) {
+    const isTold =
+      error instanceof RangeError || (error instanceof Error && error.name === 'CheckBindingError');
+    if (!isTold) throw error;
+    return [error.message];
+  }
+}
+
 /** Everything the rule pack says about a check. */
 function explainCheck(check: CheckDefinition, width: number): string {
   const sections = [
     [`${check.id}: ${check.title}`, describeSeverity(check)],
+    check.when === undefined
+      ? []
+      : [`Reports each ${check.scope} for which all of this holds`, ...predicateLines(check.when)],
     ['Why it matters', ...indented(check.rationale, width)],
     ['What to do', ...indented(check.remediation, width)],
     check.references.length === 0
@@ -65,11 +126,30 @@ function explainCheck(check: CheckDefinition, width: number): string {
   return `${shown.map((section) => escapeLines(section.join('\n'))).join('\n\n')}\n`;
 }
 
+/** Predicates with their options, as they stand in the file but for the layout. */
+function predicateLines(when: NonNullable<CheckDefinition['when']>): string[] {
+  return Object.entries(when).map(([name, option]) => `  ${name}: ${flow(option)}`);
+}
+
+/** Data as YAML on one line; texts as they are. */
+function flow(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(flow).join(', ')}]`;
+  if (typeof value !== 'object' || value === null) return String(value);
+  return `{ ${Object.entries(value)
+    .map(([key, one]) => `${key}: ${flow(one)}`)
+    .join(', ')} }`;
+}
+
 function describeSeverity(check: CheckDefinition): string {
-  const since = `since ${check.since}${check.status === 'nursery' ? ', runs only with --select' : ''}`;
-  if (typeof check.severity === 'string') return `${check.severity}; ${since}`;
+  const notes = [
+    ...(check.since === undefined ? [] : [`since ${check.since}`]),
+    ...(check.pack === undefined ? [] : [`from ${check.pack}`]),
+    ...(check.status === 'nursery' ? ['runs only with --select'] : []),
+  ];
+  const note = notes.length === 0 ? '' : `; ${notes.join(', ')}`;
+  if (typeof check.severity === 'string') return `${check.severity}${note}`;
   const severities = [...new Set(check.severity.map((one) => one.is))];
-  return `${severities.join(', ')}, as the case may be; ${since}`;
+  return `${severities.join(', ')}, as the case may be${note}`;
 }
 
 /** Paragraphs of the text, wrapped at spaces and moved in by two. Lines that are moved in already stay as they are. */

@@ -12,7 +12,7 @@ import { type CollectedFiles, collectFiles } from './files.ts';
 import type { CliIo } from './io.ts';
 import { type OutputTarget, planOutput, writeFiles, writeStdout } from './output.ts';
 import { Progress } from './progress.ts';
-import { chooseChecks, loadProfile, loadRulePack } from './rule-pack.ts';
+import { chooseChecks, loadProfile, loadRulePack, requireRoles } from './rule-pack.ts';
 import { checkHostOption, say, todayOf } from './run-context.ts';
 
 /** Options of `nwaudit scan` as the command line gives them. */
@@ -51,6 +51,7 @@ export async function scanCommand(
   const pack = await loadRulePack(io, options.rules);
   const profile = await loadProfile(io, pack, options.profile, config);
   const checks = chooseChecks(pack.checks, options.select, options.ignore);
+  requireRoles(checks, profile);
   const files = await collectFiles(paths, io, { exclude: excludedFiles(config, targets) });
   const inventory =
     config &&

@@ -46,6 +46,8 @@ export interface ReportCheck {
   readonly rationale: string;
   readonly remediation: string;
   readonly references: readonly string[];
+  /** The user's rule pack it comes from, as `--rules` names it; `null` for the built-in one. */
+  readonly pack: string | null;
 }
 
 export interface ReportSummary {

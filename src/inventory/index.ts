@@ -8,6 +8,7 @@ export {
   type HostAssignment,
   hostNameOfFile,
 } from './assign-files.ts';
+export { parseAddressRange } from './config-value.ts';
 export { checkDeclarations, type DeclarationFact, type DeclarationKind } from './declarations.ts';
 export { decodeInventoryData, type InventoryOptions, type InventoryResult } from './decode-inventory.ts';
 export { exceptionAppliesTo, exceptionSources, rangesOverlap } from './exception-scope.ts';

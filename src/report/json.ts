@@ -64,6 +64,7 @@ export interface JsonCheck {
   readonly rationale: string;
   readonly remediation: string;
   readonly references: readonly string[];
+  readonly pack: string | null;
 }
 
 export interface JsonPlace {
@@ -180,8 +181,9 @@ function toJsonHost(host: ReportHost): JsonHost {
   return { name, roles, roleSource, judged, judgedNote, notRun, assumptions, rules };
 }
 
-function toJsonCheck({ id, title, severity, rationale, remediation, references }: ReportCheck): JsonCheck {
-  return { id, title, severity, rationale, remediation, references };
+function toJsonCheck(check: ReportCheck): JsonCheck {
+  const { id, title, severity, rationale, remediation, references, pack } = check;
+  return { id, title, severity, rationale, remediation, references, pack };
 }
 
 function toJsonPlace({ file, line, column, endLine, endColumn, path }: JsonPlace): JsonPlace {

@@ -58,6 +58,7 @@ function checkFromFinding(finding: Finding, report: Report): ReportCheck {
     rationale: finding.why,
     remediation: finding.remediation?.text ?? '',
     references: finding.references,
+    pack: null,
   };
 }
 
@@ -76,6 +77,7 @@ function ruleOf(check: ReportCheck): ReportingDescriptor {
       'problem.severity':
         SARIF_LEVEL[check.severity] === 'note' ? 'recommendation' : SARIF_LEVEL[check.severity],
       ...(score === undefined ? {} : { 'security-severity': score.toFixed(1) }),
+      ...(check.pack === null ? {} : { pack: check.pack }),
     },
   };
 }

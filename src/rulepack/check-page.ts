@@ -93,6 +93,11 @@ definition that is in no file is assumed as firewalld has it, and the message sa
 narrower one is reported only where declared hosts of other roles lie in it.`,
 };
 
+/** The same for checks that say with predicates what they look for. */
+export const LIMITS_OF_PREDICATES = `Decided on packet sets over the whole way of a packet, for new connections, by delivered port. A finding is
+certain when it holds whatever undecided tests answer; else it is possible and names them. The page on
+predicates says what each of them asks.`;
+
 /** First line of every generated page. */
 function banner(source: string): string {
   return `<!-- Made from ${source} by \`npm run docs\`. Changes here are overwritten. -->`;
@@ -100,11 +105,11 @@ function banner(source: string): string {
 
 /** The page of one check. `file` is the YAML file it comes from. */
 export function checkPage(check: CheckDefinition, file: string, examples: ShownExamples): string {
-  const limits = LIMITS_OF_EVALUATOR[check.evaluate];
+  const limits = check.evaluate === undefined ? LIMITS_OF_PREDICATES : LIMITS_OF_EVALUATOR[check.evaluate];
   return page([
     banner(file),
     `# ${check.id}`,
-    `${escapeMarkdown(check.title)}. Severity: ${describeSeverity(check)}. Since ${check.since}${check.status === 'nursery' ? ', runs only with `--select`' : ''}.`,
+    `${escapeMarkdown(check.title)}. Severity: ${describeSeverity(check)}. Since ${check.since ?? 'ever'}${check.status === 'nursery' ? ', runs only with `--select`' : ''}.`,
     '## What it reports',
     ...describeMessages(check),
     '## Why it matters',

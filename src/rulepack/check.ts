@@ -1,37 +1,37 @@
 import { SEVERITIES } from '../finding/index.ts';
 import { type Decoder, isMapping, type Mapping, type Path } from './decode.ts';
 import { withoutPlaceholders } from './message.ts';
-import type { Case, CheckDefinition, Example, ExpectedFinding } from './rulepack.ts';
+import {
+  type Case,
+  CHECK_SCOPES,
+  type CheckDefinition,
+  type Example,
+  type ExpectedFinding,
+} from './rulepack.ts';
 
 const CHECK_KEYS = {
-  required: [
-    'id',
-    'since',
-    'status',
-    'title',
-    'severity',
-    'evaluate',
-    'message',
-    'rationale',
-    'remediation',
-    'examples',
-  ],
-  optional: ['options', 'references'],
+  required: ['id', 'title', 'severity', 'message', 'rationale', 'remediation', 'examples'],
+  optional: ['since', 'status', 'evaluate', 'options', 'scope', 'when', 'references'],
 } as const;
+
+/**
+ * What only src/check knows about a check: whether its evaluator or its predicates exist, their options, and the facts that its
+ * texts may name. Tells the decoder what is wrong.
+ */
+export type CheckBinder = (check: CheckDefinition, decoder: Decoder) => void;
 
 /** A check out of data; problems go to the decoder. */
 export function decodeCheck(data: unknown, decoder: Decoder): CheckDefinition {
   const map = decoder.mapping(data, [], CHECK_KEYS);
   return {
     id: decoder.id(map.id, ['id']),
-    since: decodeVersion(map.since, ['since'], decoder),
+    since: map.since === undefined ? undefined : decodeVersion(map.since, ['since'], decoder),
     status: decoder.oneOf(map.status, ['status'], ['stable', 'nursery']),
     title: decoder.text(map.title, ['title']),
     severity: decodeCases(map.severity, ['severity'], decoder, (value, path) =>
       decoder.oneOf(value, path, SEVERITIES),
     ),
-    evaluate: decoder.id(map.evaluate, ['evaluate']),
-    options: map.options,
+    ...decodeLogic(map, decoder),
     message: decodeCases(map.message, ['message'], decoder, (value, path) =>
       decodeMessage(value, path, decoder),
     ),
@@ -39,7 +39,38 @@ export function decodeCheck(data: unknown, decoder: Decoder): CheckDefinition {
     remediation: decoder.text(map.remediation, ['remediation']).trim(),
     references: decoder.list(map.references, ['references'], (value, path) => decoder.text(value, path)),
     examples: decodeExamples(map.examples, decoder),
+    source: decoder.source,
+    pack: undefined,
   };
+}
+
+/** Either an evaluator with its options, or predicates with the unit they are asked of. */
+function decodeLogic(
+  map: Mapping,
+  decoder: Decoder,
+): Pick<CheckDefinition, 'evaluate' | 'options' | 'scope' | 'when'> {
+  const { evaluate, options, scope, when } = map;
+  if (when !== undefined) {
+    for (const key of ['evaluate', 'options'])
+      if (map[key] !== undefined) decoder.report([key], 'a check with "when" has no such key');
+    if (scope === undefined) decoder.report(['when'], `the key "scope" is missing; ${allowedScopes()}`);
+    if (!isMapping(when) || Object.keys(when).length === 0)
+      decoder.report(['when'], 'expected a mapping of predicates to their options');
+    return {
+      evaluate: undefined,
+      options: undefined,
+      scope: decoder.oneOf(scope, ['scope'], CHECK_SCOPES),
+      when: isMapping(when) ? when : {},
+    };
+  }
+  if (scope !== undefined) decoder.report(['scope'], 'only a check with "when" has this key');
+  if (evaluate === undefined && Object.keys(map).length > 0)
+    decoder.report([], 'the key "when" is missing, or "evaluate" where an evaluator finds the defect');
+  return { evaluate: decoder.id(evaluate, ['evaluate']), options, scope: undefined, when: undefined };
+}
+
+function allowedScopes(): string {
+  return `allowed: ${CHECK_SCOPES.join(', ')}`;
 }
 
 function decodeVersion(value: unknown, path: Path, decoder: Decoder): string {

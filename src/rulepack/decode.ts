@@ -29,6 +29,11 @@ export class Decoder {
     this.translate = translate;
   }
 
+  /** The file that is read, for what is found out about its content later. */
+  get source(): { readonly file: string; readonly locate: Locate } {
+    return { file: this.file, locate: this.locate };
+  }
+
   /** What was collected, in the order of the text. */
   get problems(): readonly RulePackProblem[] {
     return this.collected.toSorted(

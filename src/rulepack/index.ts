@@ -2,7 +2,18 @@
  * The rule pack: profiles and checks as data. This entry does not load the YAML library; `parse.ts` does, for
  * the build and for rule packs given with `--rules`, and is imported only there.
  */
+export type { CheckBinder } from './check.ts';
 export * from './check-page.ts';
+export {
+  Decoder,
+  describe,
+  formatPath,
+  isMapping,
+  type Locate,
+  type Mapping,
+  type Path,
+  suggest,
+} from './decode.ts';
 export * from './message.ts';
 export {
   COMPILED_VERSION,

@@ -1,9 +1,9 @@
 import { compareText } from '../finding/index.ts';
-import { decodeCheck } from './check.ts';
+import { type CheckBinder, decodeCheck } from './check.ts';
 import { Decoder, isMapping, type Locate, type Translate } from './decode.ts';
 import { RulePackError, type RulePackProblem } from './problem.ts';
 import { decodeProfile, profilesNeededBy } from './profile.ts';
-import type { Profile, RulePack } from './rulepack.ts';
+import type { CheckDefinition, Profile, RulePack } from './rulepack.ts';
 
 /** Version of the compiled form; it changes together with the code that reads it, in one build. */
 export const COMPILED_VERSION = 1;
@@ -54,6 +54,7 @@ export function decodeFiles(
   files: readonly CompiledFile[],
   locateIn: LocateIn,
   known: readonly Profile[] = [],
+  bind: CheckBinder = () => undefined,
 ): { readonly pack: RulePack; readonly problems: readonly RulePackProblem[] } {
   const problems: RulePackProblem[] = [];
   const read = <T>(file: CompiledFile, decode: (data: unknown, decoder: Decoder) => T): T => {
@@ -69,7 +70,15 @@ export function decodeFiles(
   );
   const { profiles } = ofProfiles;
   problems.push(...ofProfiles.problems);
-  const checks = files.filter((file) => file.kind === 'check').map((file) => read(file, decodeCheck));
+  const checks = files
+    .filter((file) => file.kind === 'check')
+    .map((file) =>
+      read(file, (data, decoder) => {
+        const check = decodeCheck(data, decoder);
+        bind(check, decoder);
+        return check;
+      }),
+    );
   problems.push(...repeatedIds(files, locateIn));
   return {
     pack: {
@@ -150,25 +159,37 @@ export function decodeOneProfile(
 export function combineRulePacks(packs: readonly RulePack[]): RulePack {
   const profiles = packs.flatMap((pack) => pack.profiles);
   const checks = packs.flatMap((pack) => pack.checks);
-  const repeated = [
-    ...repeats(profiles.map((profile) => profile.id)).map((id) => `the profile "${id}"`),
-    ...repeats(checks.map((check) => check.id)).map((id) => `the check "${id}"`),
+  const problems = [
+    ...repeats(profiles.map((profile) => profile.id)).map((id) => ({
+      file: 'rule packs',
+      line: null,
+      column: null,
+      path: '',
+      detail: `the profile "${id}" is there twice`,
+    })),
+    ...repeatedChecks(checks),
   ];
-  if (repeated.length > 0) {
-    throw new RulePackError(
-      repeated.map((what) => ({
-        file: 'rule packs',
-        line: null,
-        column: null,
-        path: '',
-        detail: `${what} is there twice`,
-      })),
-    );
-  }
+  if (problems.length > 0) throw new RulePackError(problems);
   return {
     profiles: profiles.sort((a, b) => compareText(a.id, b.id)),
     checks: checks.sort((a, b) => compareText(a.id, b.id)),
   };
+}
+
+/** Checks whose id an earlier one has, at the place of the later one. */
+function repeatedChecks(checks: readonly CheckDefinition[]): RulePackProblem[] {
+  const first = new Map<string, CheckDefinition>();
+  return checks.flatMap((check) => {
+    const { id, source } = check;
+    const other = first.get(id);
+    if (other === undefined) {
+      first.set(id, check);
+      return [];
+    }
+    const decoder = new Decoder(source.file, source.locate);
+    decoder.report(['id'], `${other.source.file} has the check "${id}" already; give yours another id`);
+    return decoder.problems;
+  });
 }
 
 function repeats(ids: readonly string[]): string[] {

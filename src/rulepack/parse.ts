@@ -10,7 +10,7 @@ import {
   parseDocument,
   visit,
 } from 'yaml';
-import { decodeCheck } from './check.ts';
+import { type CheckBinder, decodeCheck } from './check.ts';
 import { Decoder, type Locate, MAX_PROBLEMS, type Path } from './decode.ts';
 import {
   COMPILED_VERSION,
@@ -41,9 +41,13 @@ export function parseProfile(text: string, file: string, known: readonly Profile
     : { kind: 'bad', problems: outcome.problems };
 }
 
-/** One check from YAML, or all that is wrong with it. */
-export function parseCheck(text: string, file: string): Decoded<CheckDefinition> {
-  return parseWith(text, file, decodeCheck);
+/** One check from YAML, or all that is wrong with it. `bind` looks at what only src/check knows. */
+export function parseCheck(text: string, file: string, bind?: CheckBinder): Decoded<CheckDefinition> {
+  return parseWith(text, file, (data, decoder) => {
+    const check = decodeCheck(data, decoder);
+    bind?.(check, decoder);
+    return check;
+  });
 }
 
 function parseWith<T>(
@@ -59,12 +63,17 @@ function parseWith<T>(
 }
 
 /**
- * The rule pack of these YAML files. `known`: profiles of other packs, which those of this one may extend.
+ * The rule pack of these YAML files. `known`: profiles of other packs, which those of this one may extend; `bind` looks at what only
+ * src/check knows.
  *
  * @throws RulePackError with every problem of every file.
  */
-export function parseRulePack(files: readonly RulePackFile[], known: readonly Profile[] = []): RulePack {
-  return readFiles(files, known).pack;
+export function parseRulePack(
+  files: readonly RulePackFile[],
+  known: readonly Profile[] = [],
+  bind?: CheckBinder,
+): RulePack {
+  return readFiles(files, known, bind).pack;
 }
 
 /**
@@ -79,6 +88,7 @@ export function compileRulePack(files: readonly RulePackFile[]): CompiledRulePac
 function readFiles(
   files: readonly RulePackFile[],
   known: readonly Profile[],
+  bind?: CheckBinder,
 ): { pack: RulePack; compiled: CompiledFile[] } {
   const locates = new Map<string, Locate>();
   const problems: RulePackProblem[] = [];
@@ -90,7 +100,7 @@ function readFiles(
     const kind = /(^|\/)profiles\/[^/]*$/.test(file) ? 'profile' : 'check';
     if (yaml.problems.length === 0) compiled.push({ kind, file, data: yaml.data });
   }
-  const decoded = decodeFiles(compiled, (file) => locates.get(file) ?? (() => null), known);
+  const decoded = decodeFiles(compiled, (file) => locates.get(file) ?? (() => null), known, bind);
   problems.push(...decoded.problems);
   if (problems.length > 0) throw new RulePackError(problems);
   return { pack: decoded.pack, compiled };

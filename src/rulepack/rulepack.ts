@@ -1,5 +1,6 @@
 import type { Certainty, Severity } from '../finding/index.ts';
 import type { Interval } from '../net/index.ts';
+import type { Locate, Mapping } from './decode.ts';
 
 /** Stands in `Flow.from` for the networks and jump hosts that `admin_networks` of nwaudit.yaml names. */
 export const ADMIN_NETWORKS = 'admin-networks';
@@ -171,25 +172,46 @@ export interface Example {
   readonly expect: readonly ExpectedFinding[];
 }
 
-/** One check as data: what it says and why. Its logic is the evaluator it names. */
+/**
+ * The unit that gets a finding of a check with `when`: a rule (or the policy of a chain), a chain, or one way through a host
+ * (input, forward, output).
+ */
+export const CHECK_SCOPES = ['rule', 'chain', 'host'] as const;
+export type CheckScope = (typeof CHECK_SCOPES)[number];
+
+/** Where a check was read from, for what is found to be wrong with it later. */
+export interface CheckSource {
+  readonly file: string;
+  /** Line and column of a path inside the file; `null` in a compiled rule pack. */
+  readonly locate: Locate;
+}
+
+/** One check as data: what it says and why. Its logic is the evaluator it names, or its predicates. */
 export interface CheckDefinition {
   readonly id: string;
-  /** Version of nwaudit that brought it. */
-  readonly since: string;
+  /** Version that brought it; `undefined` where a user's rule pack does not say. */
+  readonly since: string | undefined;
   /** `nursery` runs only when asked for. */
   readonly status: 'stable' | 'nursery';
   readonly title: string;
   readonly severity: Severity | readonly Case<Severity>[];
-  /** Name of an evaluator in src/check/. */
-  readonly evaluate: string;
+  /** Name of an evaluator in src/check/; `undefined` for a check with `when`. */
+  readonly evaluate: string | undefined;
   /** Options of the evaluator, which alone knows their shape; `undefined` for none. */
   readonly options: unknown;
+  /** The unit of a check with `when`; `undefined` for one with an evaluator. */
+  readonly scope: CheckScope | undefined;
+  /** Named predicates, all of which have to hold, with their options; only src/check/predicate knows their shape. */
+  readonly when: Mapping | undefined;
   /** Sentence with `{fact}` placeholders, or cases of it. */
   readonly message: string | readonly Case<string>[];
   readonly rationale: string;
   readonly remediation: string;
   readonly references: readonly string[];
   readonly examples: { readonly bad: readonly Example[]; readonly good: readonly Example[] };
+  readonly source: CheckSource;
+  /** The user's rule pack it comes from, as `--rules` names it; `undefined` for the built-in one. */
+  readonly pack: string | undefined;
 }
 
 /** Everything under `rules/`, loaded. Sorted by id. */

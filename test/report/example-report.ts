@@ -147,6 +147,7 @@ function check(id: string, title: string, severity: Severity): ReportCheck {
     rationale: `Why ${id} is reported: it makes the attack surface larger than the role needs.`,
     remediation: `What to do about ${id}: name the hosts that need the access, and accept only those.`,
     references: REFERENCES,
+    pack: null,
   };
 }
 

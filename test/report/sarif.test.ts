@@ -148,7 +148,15 @@ describe('the SARIF report', () => {
     const report = reportOf({
       findings: [finding({ check: 'c', message: long, why: long, origin, related: [{ label, origin }] })],
       checks: [
-        { id: 'c', title: long, severity: 'high', rationale: long, remediation: long, references: [] },
+        {
+          id: 'c',
+          title: long,
+          severity: 'high',
+          rationale: long,
+          remediation: long,
+          references: [],
+          pack: null,
+        },
       ],
       diagnostics: [{ kind: 'syntax', incomplete: true, origin, detail: long }],
     });
