@@ -4,6 +4,7 @@
  */
 import {
   auditHost,
+  checkReport,
   checkRun,
   createEstate,
   type Estate,
@@ -13,7 +14,10 @@ import {
 } from './check/index.ts';
 
 import {
+  applyBaseline,
   applyWaivers,
+  type Baseline,
+  baselineEntries,
   compareFindings,
   exitCodeOf,
   type Finding,
@@ -61,6 +65,13 @@ export interface ScanOptions {
   readonly nodeBudget?: number;
   /** Findings of the run at most. */
   readonly mostFindings?: number;
+  /** Findings recorded earlier, which do not count again. */
+  readonly baseline?: Baseline;
+  /**
+   * Record this run's findings under this file name: they count as accepted by it already, and what the earlier baseline holds about
+   * hosts and checks that are not looked at is kept. Nothing is recorded where the run is incomplete. The caller writes the file.
+   */
+  readonly recordAs?: string;
   /** Called as hosts are finished. */
   readonly onProgress?: (done: number, total: number) => void;
 }
@@ -325,18 +336,35 @@ function listNames(names: readonly string[]): string {
 
 function assemble(run: RunState, estate: Estate, options: ScanOptions): Report {
   const waivers = estate.inventory?.waivers ?? [];
-  const { findings } = applyWaivers([...run.findings].sort(compareFindings), waivers, options.today);
   // Hosts that are only declared have no export and are not listed as audited.
   const hosts = [...run.hosts].sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
-  const parts = {
+  const checks = new Set(options.checks.map((check) => check.id));
+  // Of a host on which some check did not run to its end, nothing is said to be gone.
+  const names = hosts.filter(({ notRun }) => notRun.length === 0).map(({ name }) => name);
+  for (const finding of checkReport({ estate, hosts: names, findings: run.findings, checks }, options.checks))
+    run.findings.push(finding);
+  const sorted = [...run.findings].sort(compareFindings);
+  const waived = applyWaivers(sorted, waivers, options.today).findings;
+  const parts = (findings: readonly Finding[]) => ({
     inputs: run.inputs,
     hosts,
     findings,
     diagnostics: run.diagnostics,
     failOn: options.failOn,
     allowIncomplete: options.allowIncomplete,
-  };
-  const summary = summarize(parts);
+  });
+  const { incomplete, incompleteAllowed } = summarize(parts(waived));
+  const lookedAt = { checks, hosts: new Set(names.map((name) => name.toLowerCase())) };
+  const recorded = options.baseline && applyBaseline(sorted, options.baseline, lookedAt);
+  // What an incomplete run did not see would be missing in its baseline.
+  const isRecording = options.recordAs !== undefined && (!incomplete || incompleteAllowed);
+  const baseline: Baseline | undefined = isRecording
+    ? { file: options.recordAs ?? '', entries: baselineEntries(waived, recorded?.notLookedAt) }
+    : options.baseline;
+  const accepted = baseline && applyBaseline(sorted, baseline, lookedAt);
+  // A waiver says more than a baseline, so it counts where both accept a finding.
+  const { findings } = applyWaivers(accepted?.findings ?? sorted, waivers, options.today);
+  const summary = summarize(parts(findings));
   return {
     tool: { name: 'nwaudit', version: options.version },
     profile: { name: options.profile.id, description: options.profile.description },
@@ -346,6 +374,17 @@ function assemble(run: RunState, estate: Estate, options: ScanOptions): Report {
     findings,
     diagnostics: run.diagnostics,
     hints: [...run.hints],
+    baseline:
+      baseline === undefined || accepted === undefined
+        ? null
+        : {
+            file: baseline.file,
+            recorded: isRecording,
+            accepted: findings.filter((finding) => finding.suppression?.kind === 'baseline').length,
+            risen: accepted.risen,
+            unused: accepted.unused,
+            notLookedAt: accepted.notLookedAt,
+          },
     summary,
     exitCode: exitCodeOf(summary, { exitZero: options.exitZero }),
   };

@@ -5,4 +5,4 @@ export { EVALUATORS, type RunContext } from './evaluator/index.ts';
 export { HostContext, type HostInput, type NotRunCheck } from './host-context.ts';
 export { createEstate, type Estate } from './peers.ts';
 export { PACKET_OPTION_KEYS, PEER_OPTION_KEYS, PREDICATES, type Predicate } from './predicate/index.ts';
-export { bindCheck, CheckBindingError, checkRun, type HostOutcome } from './runner.ts';
+export { bindCheck, CheckBindingError, checkReport, checkRun, type HostOutcome } from './runner.ts';

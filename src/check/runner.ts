@@ -10,7 +10,7 @@ import {
   suggest,
 } from '../rulepack/index.ts';
 import { readDataCheck, runDataCheck } from './data-check.ts';
-import { EVALUATORS } from './evaluator/index.ts';
+import { EVALUATORS, type ReportContext } from './evaluator/index.ts';
 import type { Evidence } from './evidence.ts';
 import type { HostContext } from './host-context.ts';
 import type { Estate } from './peers.ts';
@@ -42,7 +42,7 @@ export interface HostOutcome {
 /** Findings of a check on one host, one after the other; none of a check of the run as a whole. */
 export function* checkHost(context: HostContext, check: CheckDefinition): Iterable<Finding> {
   const evaluator = check.when === undefined ? evaluatorOf(check) : undefined;
-  if (evaluator?.scope === 'run') return;
+  if (evaluator?.scope === 'run' || evaluator?.scope === 'report') return;
   const run = () => evaluator?.run(context, check.options) ?? runDataCheck(context, check);
   yield* findingsOf(check, run, () => context.host.roles);
 }
@@ -71,6 +71,22 @@ export function checkRun(
     const observed = hosts.filter((h) => h.observed.has(check.id)).map((h) => h.observed.get(check.id));
     const rolesOfHost = (host: string | null) => (host === null ? [] : (rolesOf.get(host) ?? []));
     return [...findingsOf(check, () => evaluator.run({ estate, observed }, check.options), rolesOfHost)];
+  });
+}
+
+/** Findings about what was found: of the checks that are asked when all others have run. */
+export function checkReport(context: ReportContext, checks: readonly CheckDefinition[]): Finding[] {
+  return checks.flatMap((check) => {
+    if (check.when !== undefined) return [];
+    const evaluator = evaluatorOf(check);
+    if (evaluator.scope !== 'report') return [];
+    return [
+      ...findingsOf(
+        check,
+        () => evaluator.run(context, check.options),
+        () => [],
+      ),
+    ];
   });
 }
 

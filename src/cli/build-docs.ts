@@ -38,8 +38,8 @@ export async function buildDocs(root: string): Promise<Map<string, string>> {
   files.set(`${CHECKS_FOLDER}/index.md`, checkIndexPage(checks));
   for (const check of checks) {
     const examples = {
-      bad: check.examples.bad.map((example) => showExample(example, check, profile)),
-      good: check.examples.good.map((example) => showExample(example, check, profile)),
+      bad: check.examples.bad.map((example) => showExample(example, check, profile, checks)),
+      good: check.examples.good.map((example) => showExample(example, check, profile, checks)),
     };
     files.set(`${CHECKS_FOLDER}/${check.id}.md`, checkPage(check, `rules/checks/${check.id}.yaml`, examples));
   }
@@ -50,12 +50,17 @@ export async function buildDocs(root: string): Promise<Map<string, string>> {
 }
 
 /** An example with what nwaudit says about it today. */
-function showExample(example: Example, check: CheckDefinition, profile: Profile): ShownExample {
+function showExample(
+  example: Example,
+  check: CheckDefinition,
+  profile: Profile,
+  all: readonly CheckDefinition[],
+): ShownExample {
   return {
     name: example.name,
     config: example.config === undefined ? undefined : printYaml(example.config),
     files: example.files,
-    reported: runExample(example, check, profile).findings.map(describeFinding),
+    reported: runExample(example, check, profile, all).findings.map(describeFinding),
   };
 }
 

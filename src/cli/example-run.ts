@@ -8,20 +8,26 @@ import { scan } from '../scan.ts';
 export const EXAMPLE_DAY = '2026-11-22';
 
 /**
- * What one check alone says about an example.
+ * What one check says about an example. Of the others only those run that waivers in its configuration name.
  *
  * @throws RangeError when the configuration of the example cannot be used.
  */
-export function runExample(example: Example, check: CheckDefinition, profile: Profile): Report {
+export function runExample(
+  example: Example,
+  check: CheckDefinition,
+  profile: Profile,
+  all: readonly CheckDefinition[] = [],
+): Report {
   const inputs = Object.entries(example.files).map(([path, text]) => ({
     path,
     bytes: new TextEncoder().encode(text),
   }));
   const inventory = example.config === undefined ? undefined : inventoryOf(example, profile, check.id);
-  return scan(inputs, {
+  const waived = new Set(inventory?.waivers.map((waiver) => waiver.check));
+  const report = scan(inputs, {
     version: '0.0.0',
     profile,
-    checks: [check],
+    checks: [check, ...all.filter((one) => one !== check && waived.has(one.id))],
     ...(inventory === undefined ? {} : { inventory }),
     roots: ['.'],
     today: EXAMPLE_DAY,
@@ -29,6 +35,7 @@ export function runExample(example: Example, check: CheckDefinition, profile: Pr
     allowIncomplete: false,
     exitZero: false,
   });
+  return { ...report, findings: report.findings.filter((finding) => finding.check === check.id) };
 }
 
 function inventoryOf(example: Example, profile: Profile, id: string) {

@@ -24,6 +24,7 @@ ${EXIT_CODES}
 Examples:
   nwaudit scan ./exports
   nwaudit scan ./exports --fail-on high --output sarif=nwaudit.sarif
+  nwaudit scan ./exports --baseline known.json --write-baseline known.json
   ssh sn-01 sudo iptables-save | nwaudit scan - --host sn-01`;
 
 const TRACE_NOTES = `
@@ -161,14 +162,19 @@ function addScan(program: Command, io: CliIo, done: Done): void {
     )
     .option('--select <check>', 'run these checks only; may be repeated, commas allowed', collect)
     .option('--ignore <check>', 'do not run these checks; may be repeated, commas allowed', collect)
+    .option('--baseline <file>', 'findings recorded in this file do not count')
+    .option(
+      '--write-baseline <file>',
+      'record the findings in this file, so that with --baseline only new ones count',
+    )
     .option('--exit-zero', 'exit with 0 where it would be 1')
     .option('--allow-incomplete', 'exit with 0 or 1 where it would be 3; the report says so')
     .optionsGroup('Output:')
     .addOption(formatOption(['text', 'json', 'sarif'], 'text'))
     .option('-o, --output <[format=]file>', 'write a report to a file; may be repeated', collect)
-    .option('--show-suppressed', 'list waived findings in the text report too')
+    .option('--show-suppressed', 'list waived and recorded findings in the text report too')
     .option('--sarif-category <name>', 'tells several SARIF runs over one repository apart')
-    .option('--sarif-omit-suppressed', 'leave waived findings out of SARIF')
+    .option('--sarif-omit-suppressed', 'leave waived and recorded findings out of SARIF')
     .addOption(colorOption())
     .option('--no-progress', 'never show progress')
     .addHelpText('after', SCAN_NOTES)

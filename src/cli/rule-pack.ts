@@ -68,7 +68,8 @@ export async function loadRulePack(io: CliIo, folders: readonly string[]): Promi
  * @throws InputProblemsError with every such role.
  */
 export function requireRoles(checks: readonly CheckDefinition[], profile: Profile): void {
-  const roles = profile.roles.map((role) => role.id);
+  // Every profile has gateways: nwaudit itself knows what they are.
+  const roles = [...new Set([...profile.roles.map((role) => role.id), 'gateway'])];
   const lines = checks.flatMap((check) =>
     foreignRoles(check, roles).map(({ path, detail }) => {
       const { file, locate } = check.source;

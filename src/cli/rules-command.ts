@@ -29,7 +29,7 @@ export async function rulesCommand(
     const wanted = checks.filter((check) =>
       id === undefined ? options.rules.length === 0 || check.pack !== undefined : check.id === id,
     );
-    if (wanted.length > 0) return testChecks(wanted, profile, io);
+    if (wanted.length > 0) return testChecks(wanted, checks, profile, io);
   }
   if (id === undefined) {
     await writeStdout(io, [listChecks(checks)]);
@@ -65,7 +65,12 @@ function listChecks(checks: readonly CheckDefinition[]): string {
 }
 
 /** Runs the examples of checks. Exit code 2 when one is wrong: the rule pack is. */
-async function testChecks(checks: readonly CheckDefinition[], profile: Profile, io: CliIo): Promise<number> {
+async function testChecks(
+  checks: readonly CheckDefinition[],
+  all: readonly CheckDefinition[],
+  profile: Profile,
+  io: CliIo,
+): Promise<number> {
   requireRoles(checks, profile);
   const { compareExample, runExample } = await import('./example-run.ts');
   const lines: string[] = [];
@@ -76,7 +81,7 @@ async function testChecks(checks: readonly CheckDefinition[], profile: Profile, 
       for (const [i, example] of check.examples[kind].entries()) {
         examples++;
         const problems = problemsOf(() =>
-          compareExample(example, runExample(example, check, profile).findings),
+          compareExample(example, runExample(example, check, profile, all).findings),
         );
         if (problems.length === 0) continue;
         wrong++;

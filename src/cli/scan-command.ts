@@ -1,16 +1,17 @@
 import { readFile, realpath, stat } from 'node:fs/promises';
-import type { Severity } from '../finding/index.ts';
+import { baselineEntries, encodeBaseline, type Severity } from '../finding/index.ts';
 import { assignFilesToHosts, type Inventory } from '../inventory/index.ts';
 import { decodeText, detectFormat } from '../parse/index.ts';
 import { REPORT_FORMATS, REPORTERS, type ReportFormat, type ReportOptions } from '../report/index.ts';
 import type { Profile } from '../rulepack/index.ts';
 import { type Report, scan } from '../scan.ts';
+import { baselineFile, protectFromBaseline, readBaseline } from './baseline-file.ts';
 import { type ColorChoice, outputWidth, usesColor } from './color.ts';
 import { type Configuration, decodeConfiguration, findConfiguration } from './configuration.ts';
 import { UsageError } from './exit-error.ts';
 import { type CollectedFiles, collectFiles } from './files.ts';
 import type { CliIo } from './io.ts';
-import { type OutputTarget, planOutput, writeFiles, writeStdout } from './output.ts';
+import { type FileContent, type OutputTarget, planOutput, writeFiles, writeStdout } from './output.ts';
 import { Progress } from './progress.ts';
 import { chooseChecks, loadProfile, loadRulePack, requireRoles } from './rule-pack.ts';
 import { checkHostOption, say, todayOf } from './run-context.ts';
@@ -28,6 +29,8 @@ export interface ScanCommandOptions {
   readonly minSeverity: Severity;
   readonly select: readonly string[];
   readonly ignore: readonly string[];
+  readonly baseline?: string;
+  readonly writeBaseline?: string;
   readonly exitZero: boolean;
   readonly allowIncomplete: boolean;
   readonly showSuppressed: boolean;
@@ -48,11 +51,23 @@ export async function scanCommand(
   const today = todayOf(io);
   const config = await findConfiguration(io, options.config, paths);
   await protectInputs(targets, config);
+  const known = baselineFile(io, options.baseline);
+  const recordIn = baselineFile(io, options.writeBaseline);
+  for (const { file } of targets)
+    for (const one of [known, recordIn])
+      if (file !== undefined && one !== undefined && (await isSamePlace(file, one.path)))
+        throw new UsageError(`--output ${file}: this is the baseline of the run`);
+  if (config !== undefined && recordIn !== undefined && (await isSamePlace(recordIn.path, config.path)))
+    throw new UsageError(`--write-baseline ${recordIn.printed}: this is the configuration of the run`);
+  const baseline = known && readBaseline(known);
+  if (recordIn !== undefined) protectFromBaseline(recordIn);
   const pack = await loadRulePack(io, options.rules);
   const profile = await loadProfile(io, pack, options.profile, config);
   const checks = chooseChecks(pack.checks, options.select, options.ignore);
   requireRoles(checks, profile);
-  const files = await collectFiles(paths, io, { exclude: excludedFiles(config, targets) });
+  const files = await collectFiles(paths, io, {
+    exclude: [...excludedFiles(config, targets), ...[known, recordIn].flatMap((file) => file?.path ?? [])],
+  });
   const inventory =
     config &&
     (await decodeInventory(
@@ -77,11 +92,23 @@ export async function scanCommand(
     failOn: options.failOn,
     allowIncomplete: options.allowIncomplete,
     exitZero: options.exitZero,
+    ...(baseline !== undefined && { baseline }),
+    ...(recordIn !== undefined && { recordAs: recordIn.printed }),
     onProgress: (done, total) => progress.update(done, total),
   });
   await progress.clear();
-  await deliver(report, targets, options, io);
+  const isRecorded = report.baseline?.recorded === true;
+  if (recordIn !== undefined && !isRecorded)
+    await say(io, `${recordIn.printed} was not written: an incomplete audit makes no baseline`);
+  const record = recordIn !== undefined && isRecorded ? [recordOf(report, recordIn.path)] : [];
+  await deliver(report, targets, record, options, io);
   return report.exitCode;
+}
+
+/** The baseline that the run records. */
+function recordOf(report: Report, file: string): FileContent {
+  const entries = baselineEntries(report.findings, report.baseline?.notLookedAt);
+  return { file, chunks: [encodeBaseline(entries)] };
 }
 
 /**
@@ -146,6 +173,7 @@ async function decodeInventory(
 async function deliver(
   report: Report,
   targets: readonly OutputTarget<ReportFormat>[],
+  others: readonly FileContent[],
   options: ScanCommandOptions,
   io: CliIo,
 ): Promise<void> {
@@ -153,7 +181,10 @@ async function deliver(
     file,
     chunks: [REPORTERS[format](report, reportOptions(options, file, io))],
   }));
-  writeFiles(rendered.flatMap(({ file, chunks }) => (file === undefined ? [] : [{ file, chunks }])));
+  writeFiles([
+    ...rendered.flatMap(({ file, chunks }) => (file === undefined ? [] : [{ file, chunks }])),
+    ...others,
+  ]);
   for (const { file, chunks } of rendered) if (file === undefined) await writeStdout(io, chunks);
 }
 

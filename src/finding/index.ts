@@ -1,4 +1,5 @@
 /** Findings, their identity, their suppression, and the report they make up. */
+export * from './baseline.ts';
 export * from './compare.ts';
 export * from './escape.ts';
 export * from './finding.ts';

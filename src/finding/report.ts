@@ -1,4 +1,5 @@
 import type { ParseDiagnostic } from '../model/index.ts';
+import type { BaselineEntry } from './baseline.ts';
 import type { Finding, Severity } from './finding.ts';
 
 /** One input file and what became of it. */
@@ -75,6 +76,21 @@ export interface ReportSummary {
   readonly unreadWaived: number;
 }
 
+/** What a baseline did. */
+export interface ReportBaseline {
+  readonly file: string;
+  /** Whether this run has written it: then it accepts everything that it may. */
+  readonly recorded: boolean;
+  /** Findings it accepts; those that a waiver accepts besides are not among them. */
+  readonly accepted: number;
+  /** Findings that are recorded as less severe than they are now, and count. */
+  readonly risen: number;
+  /** Recorded findings that are gone: what `--write-baseline` would drop. */
+  readonly unused: readonly BaselineEntry[];
+  /** Recorded findings of checks or hosts that this run did not look at. */
+  readonly notLookedAt: readonly BaselineEntry[];
+}
+
 /** Exit codes of `scan` (design.md, 4). */
 export type ExitCode = 0 | 1 | 2 | 3 | 70;
 
@@ -89,6 +105,8 @@ export interface Report {
   readonly diagnostics: readonly ParseDiagnostic[];
   /** What to write into nwaudit.yaml to learn more; one hint each. */
   readonly hints: readonly string[];
+  /** `null` without `--baseline`. */
+  readonly baseline: ReportBaseline | null;
   readonly summary: ReportSummary;
   readonly exitCode: ExitCode;
 }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { Interval, IpVersion } from '../net/index.ts';
 import {
   DiagramTable,
@@ -470,6 +471,37 @@ export class PacketSpace {
       a,
       preferences,
     );
+  }
+
+  /**
+   * A text that two sets, of this space or of another one, share when they have the same packets: the diagram in an order of its
+   * own, hashed. Sets that depend on interfaces or unknowns are comparable only where both spaces have the same of them; quantify or restrict those before.
+   */
+  digest(a: PacketSet): string {
+    const hash = createHash('sha256');
+    const numbers = new Map<number, number>([
+      [EMPTY, 0],
+      [FULL, 1],
+    ]);
+    const stack: number[] = [a];
+    for (let node = stack.pop(); node !== undefined; node = stack.pop()) {
+      if (numbers.has(node)) continue;
+      const low = this.#table.lowOf(node);
+      const high = this.#table.highOf(node);
+      const known = [numbers.get(low), numbers.get(high)];
+      if (known[0] === undefined || known[1] === undefined) {
+        stack.push(node, high, low);
+        continue;
+      }
+      const variable = this.#table.variableOf(node);
+      const { name, first } = this.#layout.blockOf(variable);
+      hash.update(`${name} ${variable - first} ${known[0]} ${known[1]}\n`);
+      numbers.set(node, numbers.size);
+    }
+    return hash
+      .update(String(numbers.get(a)))
+      .digest('hex')
+      .slice(0, 32);
   }
 
   /** Number of nodes of one set's diagram. */

@@ -4,6 +4,7 @@ import {
   type FindingOrigin,
   type Remediation,
   type Report,
+  type ReportBaseline,
   type ReportCheck,
   type ReportHost,
   type ReportInput,
@@ -34,6 +35,8 @@ export interface JsonReport {
   readonly checks: readonly JsonCheck[];
   readonly findings: readonly JsonFinding[];
   readonly diagnostics: readonly JsonDiagnostic[];
+  /** Only with `--baseline` or `--write-baseline`. */
+  readonly baseline?: JsonBaseline;
   readonly summary: JsonSummary;
   readonly exitCode: number;
 }
@@ -133,6 +136,21 @@ export interface JsonDiagnostic {
   readonly origin: JsonPlace;
 }
 
+export interface JsonBaseline {
+  readonly file: string;
+  readonly recorded: boolean;
+  readonly accepted: number;
+  readonly risen: number;
+  readonly unused: readonly {
+    readonly host: string | null;
+    readonly check: string;
+    readonly severity: Severity;
+    readonly message: string;
+    readonly fingerprint: string;
+  }[];
+  readonly notLookedAt: number;
+}
+
 export interface JsonSummary {
   readonly hosts: number;
   readonly judgedHosts: number;
@@ -166,8 +184,27 @@ export function toJsonReport(report: Report, options: ReportOptions): JsonReport
     checks: report.checks.map(toJsonCheck),
     findings: shownFindings(report, options).map(toJsonFinding),
     diagnostics: report.diagnostics.map(toJsonDiagnostic),
+    ...(report.baseline === null ? {} : { baseline: toJsonBaseline(report.baseline) }),
     summary: toJsonSummary(report.summary),
     exitCode: report.exitCode,
+  };
+}
+
+function toJsonBaseline(baseline: ReportBaseline): JsonBaseline {
+  const { file, recorded, accepted, risen, unused, notLookedAt } = baseline;
+  return {
+    file,
+    recorded,
+    accepted,
+    risen,
+    unused: unused.map(({ host, check, severity, message, fingerprint }) => ({
+      host,
+      check,
+      severity,
+      message,
+      fingerprint,
+    })),
+    notLookedAt: notLookedAt.length,
   };
 }
 

@@ -4,6 +4,7 @@ import {
   type Finding,
   numberOccurrences,
   type Report,
+  type ReportBaseline,
   type Suppression,
   severityRank,
   stringifyVisibly,
@@ -82,7 +83,11 @@ function runOf(report: Report, options: ReportOptions): Run {
     results: findings.map((finding, i) =>
       resultOf(finding, numbers[i] ?? 1, indexOf.get(finding.check) ?? -1, report, artifacts),
     ),
-    properties: { profile: report.profile.name, summary: report.summary },
+    properties: {
+      profile: report.profile.name,
+      summary: report.summary,
+      ...(report.baseline === null ? {} : { baseline: baselineProperties(report.baseline) }),
+    },
   };
 }
 
@@ -195,6 +200,11 @@ function suppressionOf(suppression: Suppression): NonNullable<Result['suppressio
   const until = suppression.expires === null ? '' : `, until ${suppression.expires}`;
   const text = `${suppression.kind === 'waiver' ? 'Waiver' : 'Baseline'}: ${suppression.reason}${owner}${until}`;
   return { kind: 'external', status: 'accepted', justification: messageText(text) };
+}
+
+/** What became of the baseline, in numbers. */
+function baselineProperties({ file, recorded, accepted, risen, unused, notLookedAt }: ReportBaseline) {
+  return { file, recorded, accepted, risen, unused: unused.length, notLookedAt: notLookedAt.length };
 }
 
 // The run itself ----------------------------------------------------------------------------------------------

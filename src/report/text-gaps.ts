@@ -23,7 +23,8 @@ export function unreadSection(report: Report, context: TextContext): string[] {
   const out = [title, ...wrap(meaning, context.width)];
   for (const [file, lines] of places) out.push(...unreadFileLines(report, file, lines, context));
   if (report.summary.unreadWaived > 0) {
-    out.push(`${count(report.summary.unreadWaived, 'file')} of these accepted by a waiver.`);
+    out.push(`${count(report.summary.unreadWaived, 'file')} of these accepted by a waiver:`);
+    out.push(...waiverLines(report, context));
   }
   return out;
 }
@@ -46,6 +47,19 @@ export function notRunSection(report: Report, context: TextContext): string[] {
     ...wrap(meaning, context.width),
     ...groupLines(groupTexts(pairs), context),
   ];
+}
+
+/** Who accepts that input was not read, until when, and why. */
+function waiverLines(report: Report, context: TextContext): string[] {
+  const texts = report.findings.flatMap(({ check, host, suppression }) => {
+    if (check !== 'unread-input' || suppression?.kind !== 'waiver') return [];
+    const { reason, owner, expires } = suppression;
+    const by = owner === null || owner === '' ? '' : ` by ${owner}`;
+    return [`${host ?? 'run'}, accepted${by} until ${expires ?? 'for ever'}: ${reason}`];
+  });
+  return [...new Set(texts)].flatMap((text) =>
+    wrap(escapeText(text), context.width - 4).map((line, i) => (i === 0 ? `  ${line}` : `    ${line}`)),
+  );
 }
 
 function unreadFileLines(

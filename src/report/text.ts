@@ -27,6 +27,7 @@ export function textReport(report: Report, options: ReportOptions): string {
     ...hostSections(report, listed, context),
     nothingFoundSection(report, context),
     leftOutSection(report, shown, options, context),
+    baselineSection(report, context),
     unreadSection(report, context),
     notRunSection(report, context),
     remarksSection(report, context),
@@ -88,7 +89,8 @@ function nothingFoundSection(report: Report, context: TextContext): string[] {
   if (report.findings.some((finding) => finding.suppression === null)) return [];
   const { summary } = report;
   if (summary.files === 0) return [];
-  const what = `Nothing found in what was checked: ${count(summary.rules, 'rule')} of ${count(summary.hosts, 'host')}, ${count(report.checks.length, 'check')}.`;
+  const some = report.findings.length === 0 ? 'Nothing found' : 'Nothing that counts';
+  const what = `${some} in what was checked: ${count(summary.rules, 'rule')} of ${count(summary.hosts, 'host')}, ${count(report.checks.length, 'check')}.`;
   const holes: string[] = [];
   if (summary.unreadFiles > 0) holes.push('part of the input was not read');
   if (summary.unfinishedHosts > 0)
@@ -120,5 +122,34 @@ function leftOutSection(
   const below = report.findings.length - shown.length;
   if (below > 0)
     lines.push(`Not listed: ${count(below, 'finding')} less severe than ${options.minSeverity}.`);
+  return lines.map((line) => context.paint('faint', line));
+}
+
+/** Recorded findings listed one by one. */
+const MOST_UNUSED = 10;
+
+/** What the baseline accepted, and what of it is to be looked at. */
+function baselineSection({ baseline }: Report, context: TextContext): string[] {
+  if (baseline === null) return [];
+  const { file, recorded, accepted, risen, unused, notLookedAt } = baseline;
+  const name = escapeText(file);
+  const lines = recorded
+    ? [`Recorded in ${name}: ${count(accepted, 'finding')}, which no longer count.`]
+    : [`Baseline ${name}: ${count(accepted, 'finding')} accepted.`];
+  if (risen > 0) lines.push(`${count(risen, 'finding')} recorded there as less severe: counted, look again.`);
+  if (unused.length > 0) {
+    lines.push(`${count(unused.length, 'recorded finding')} gone; --write-baseline ${name} drops what is:`);
+    for (const { host, check, message } of unused.slice(0, MOST_UNUSED))
+      lines.push(
+        ...wrap(escapeText(`- ${host ?? 'run'}, ${check}: ${message}`), context.width - 2).map(
+          (line) => `  ${line}`,
+        ),
+      );
+    if (unused.length > MOST_UNUSED) lines.push(`  ... and ${unused.length - MOST_UNUSED} more`);
+  }
+  if (notLookedAt.length > 0)
+    lines.push(
+      `${count(notLookedAt.length, 'recorded finding')} of hosts or checks that this run did not look at.`,
+    );
   return lines.map((line) => context.paint('faint', line));
 }

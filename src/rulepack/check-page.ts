@@ -24,6 +24,13 @@ export interface ShownExamples {
  * that names it. A test demands one entry for each evaluator there is.
  */
 export const LIMITS_OF_EVALUATOR: Readonly<Record<string, string>> = {
+  'copied-rule-set': `Compares what rule sets let through, on every way through the host and in every connection state, not their texts; tests that nwaudit
+cannot decide have to be named alike. Certain. Only hosts whose roles need different flows of the profile are compared. Passed over are hosts without a role,
+hosts of which something was not read, and hosts where the input side accepts all new connections, or none: the former are a finding of their own.
+Rule sets that differ in the host's own address are different, and so are those that name more than eight interfaces and not the same ones.`,
+  'unused-exception': `Certain, for the audited hosts: what the exception allows beyond the profile is compared with all new connections that may get in. Where a
+host of the exception was not audited, or none of its sources is known by address, nothing is said.`,
+  'unused-waiver': `Certain. Judged only where the check ran and a host of the waiver was audited, whatever --min-severity leaves out.`,
   'dead-rule': `Proved on packet sets over everything a packet can be, marks and connection states included. A test that nwaudit
 cannot decide counts as both true and false, so it can hide a dead rule and never invents one: every finding is certain. What comes to a rule is
 followed through the chains that call it and the base chains before it. Not followed are packets of connections that NAT has

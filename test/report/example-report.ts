@@ -87,6 +87,7 @@ export function reportOf(given: Partial<ReportParts>): Report {
     findings: sortFindings(parts.findings),
     diagnostics: parts.diagnostics,
     hints: parts.hints,
+    baseline: null,
     summary,
     exitCode: exitCodeOf(summary, { exitZero: parts.exitZero }),
   };

@@ -1,3 +1,4 @@
+import type { Finding } from '../../finding/index.ts';
 import type { Evidence } from '../evidence.ts';
 import type { HostContext } from '../host-context.ts';
 import type { Estate } from '../peers.ts';
@@ -7,6 +8,17 @@ export interface RunContext {
   readonly estate: Estate;
   /** What the evaluator's `observe` gave for each judged host, in the order of the hosts. */
   readonly observed: readonly unknown[];
+}
+
+/** Everything that was found, for evaluators that look at findings. */
+export interface ReportContext {
+  readonly estate: Estate;
+  /** Names of the audited hosts. */
+  readonly hosts: readonly string[];
+  /** Findings of all hosts and of the run. */
+  readonly findings: readonly Finding[];
+  /** Ids of the checks that ran. */
+  readonly checks: ReadonlySet<string>;
 }
 
 /**
@@ -27,6 +39,11 @@ export type Evaluator =
        */
       readonly observe?: (context: HostContext, options: unknown) => unknown;
       readonly run: (context: RunContext, options: unknown) => Iterable<Evidence>;
+    }
+  | {
+      /** Asked last, when all other findings are there. */
+      readonly scope: 'report';
+      readonly run: (context: ReportContext, options: unknown) => Iterable<Evidence>;
     };
 
 /** The string option `name`, one of `allowed`. */

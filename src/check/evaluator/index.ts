@@ -1,3 +1,4 @@
+import { copiedRuleSet } from './copied-rule-set.ts';
 import { deadRule } from './dead-rule.ts';
 import { expiredDeclaration, wideDeclaration } from './declaration.ts';
 import { drift } from './drift.ts';
@@ -11,10 +12,12 @@ import { rangeMismatch, rangeTooSmall } from './service-range.ts';
 import { trustedPeer } from './trusted-peer.ts';
 import { undocumentedRule } from './undocumented.ts';
 import { unusedChain } from './unused-chain.ts';
+import { unusedException, unusedWaiver } from './unused-declaration.ts';
 import { viaService } from './via-service.ts';
 
 /** Every evaluator a check may name under `evaluate`. */
 export const EVALUATORS: ReadonlyMap<string, Evaluator> = new Map([
+  ['copied-rule-set', copiedRuleSet],
   ['dead-rule', deadRule],
   ['drift', drift],
   ['expired-declaration', expiredDeclaration],
@@ -32,8 +35,10 @@ export const EVALUATORS: ReadonlyMap<string, Evaluator> = new Map([
   ['undocumented-rule', undocumentedRule],
   ['unread-input', unreadInput],
   ['unused-chain', unusedChain],
+  ['unused-exception', unusedException],
+  ['unused-waiver', unusedWaiver],
   ['via-service', viaService],
   ['wide-declaration', wideDeclaration],
 ]);
 
-export type { Evaluator, RunContext } from './evaluator.ts';
+export type { Evaluator, ReportContext, RunContext } from './evaluator.ts';
