@@ -226,15 +226,15 @@ function ofInterest(context: HostContext, side: Side, version: IpVersion): Packe
   return context.once(`of interest ${version} ${side.target.name}`, () => {
     const { space } = context.space;
     const { profile } = context.estate;
+    const withPorts = space.inIntervals(space.bits('protocol'), PROTOCOLS_WITH_PORTS.map(single));
+    // Of a host with a role, every port it opens has to have a reason.
+    if (side.path === 'input' && side.target.roles.length > 0) return withPorts;
     const ports = [
       ...judgedRange(context, side),
       ...profile.adminPorts.map((a) => single(a.port)),
       ...connectionPortsOf(context.estate, side.target),
     ];
-    return space.intersect(
-      space.inIntervals(space.bits('protocol'), PROTOCOLS_WITH_PORTS.map(single)),
-      space.inIntervals(space.bits('dport'), ports),
-    );
+    return space.intersect(withPorts, space.inIntervals(space.bits('dport'), ports));
   });
 }
 
@@ -245,7 +245,7 @@ function keyOf(place: {
 }): string {
   const { origin } = place.rule ?? place.chain;
   const at = `${origin.file}:${origin.line}:${origin.column}:${origin.path}`;
-  return `${place.table.family} ${place.table.name} ${place.chain.name} ${place.rule === undefined ? 'policy' : at}`;
+  return `${place.table.family} ${place.table.name} ${place.chain.name} ${place.rule === undefined ? 'policy' : `${at} ${place.rule.text}`}`;
 }
 
 /** Whether a DNAT rule sends packets to somebody else: they take the forward path, not this one. */

@@ -56,6 +56,8 @@ export type ExposureClass =
   | 'udp-on-service-ports'
   | 'admin-port-inside-open-range'
   | 'range-mismatch'
+  | 'never-remote-port'
+  | 'undeclared-port'
   | 'unknown-source';
 
 /** From where the excess comes, as far as the severity depends on it. */
@@ -334,8 +336,12 @@ export class Region {
     const exposure = this.exposure(as);
     if (exposure.source === 'any') return [exposure];
     if (this.#side.target.roles.length === 0) return [];
+    // Any port may be for the admin networks, as long as nobody has said which those are.
+    const adminKnown =
+      as !== 'undeclared-port' || (this.#context.estate.inventory?.adminNetworks ?? []).length > 0;
     // A source that is a known host is not unknown, only not entitled.
-    const strangers = this.#sendersKnown(exposure.ports) || this.#areKnownHosts(exposure.sources);
+    const strangers =
+      (adminKnown && this.#sendersKnown(exposure.ports)) || this.#areKnownHosts(exposure.sources);
     return strangers ? [exposure] : [{ ...exposure, class: 'unknown-source' }];
   }
 
@@ -401,18 +407,46 @@ export class Region {
       witness: this.#witness(),
       vendorFlow: undefined,
       peersUnknown: host.roles.length === 0 || !this.#sendersKnown(ports),
-      kept: as === 'unknown-source' ? [] : keptAccess(this.#context, this.#side, this.#blamed, as),
-      beside: this.#portsBeside(),
+      kept:
+        as === 'unknown-source'
+          ? []
+          : [
+              ...keptAccess(this.#context, this.#side, this.#blamed, as),
+              ...(as === 'undeclared-port' ? this.#keptForAdmin() : []),
+            ],
+      beside: this.#portsBeside(as),
       ...this.#carried(as),
     };
   }
 
-  #portsBeside(): Interval[] {
+  /** What the admin networks reach by the region: a port that they use stays open to them. */
+  #keptForAdmin(): KeptAccess[] {
+    const { space } = this.#context.space;
+    return (this.#context.estate.inventory?.adminNetworks ?? []).flatMap(({ version, range }) =>
+      this.protocols.flatMap((protocol) => {
+        const both = this.#parts
+          .filter(({ excess }) => excess.passage.version === version)
+          .map(({ set }) =>
+            space.intersectAll([
+              set,
+              space.inIntervals(space.bits('saddr').slice(0, version === 4 ? 32 : 128), [range]),
+              space.inIntervals(space.bits('protocol'), [single(protocol)]),
+            ]),
+          );
+        const ports = space.values(space.unionAll(both), 'dport', version);
+        return ports.length === 0 ? [] : [{ version, saddr: range, protocol, ports }];
+      }),
+    );
+  }
+
+  #portsBeside(as: ExposureClass): Interval[] {
     const { space } = this.#context.space;
     const withPorts = space.inIntervals(space.bits('protocol'), PROTOCOLS_WITH_PORTS.map(single));
     const all = this.#blamed.passages.flatMap((p) =>
       space.values(space.intersect(p.maybe, withPorts), 'dport', p.version),
     );
+    if (as === 'undeclared-port' || as === 'never-remote-port')
+      return subtractIntervals(normalizeIntervals(all), this.ports);
     return subtractIntervals(normalizeIntervals(all), judgedPorts(this.#context, this.#side));
   }
 

@@ -15,7 +15,9 @@ import {
   single,
   subtractIntervals,
   TCP,
+  UDP,
 } from '../net/index.ts';
+import type { PacketSet } from '../packet-set/index.ts';
 import { conditionSet } from '../semantics/index.ts';
 import {
   type Blamed,
@@ -26,9 +28,17 @@ import {
   tellsNothing,
 } from './blamed.ts';
 import { ALL_PORTS, entitlement } from './entitlement.ts';
-import { type Excess, type HostExposure, Region, UNBOUNDED_PORTS } from './exposure-region.ts';
+import {
+  type Excess,
+  type ExposureClass,
+  type HostExposure,
+  Region,
+  UNBOUNDED_PORTS,
+} from './exposure-region.ts';
+import { isGeneratedChain } from './generated-chain.ts';
 import type { HostContext } from './host-context.ts';
 import { connectionPortsOf, servedAdminPorts } from './peers.ts';
+import { writerOf } from './remediation.ts';
 
 /** The exposures of a host's input side, each blamed rule's most serious class first. Computed once per host. */
 export function inputExposures(context: HostContext): readonly HostExposure[] {
@@ -225,28 +235,140 @@ function classifyCertainty(
     candidates.push(...shown.mostExposed().judged(onlyClient ? 'client-inbound-unscoped' : beyond));
   }
   candidates.push(
-    ...plain([TCP], adminPorts)
+    ...plain([TCP], rolesKnown ? servedPorts : adminPorts)
       .mostExposed()
-      .judged(serves ? 'admin-port-beyond-admin-network' : 'admin-port-on-wrong-host'),
+      .judged('admin-port-beyond-admin-network'),
+    ...(rolesKnown
+      ? plain([TCP], subtractIntervals(adminPorts, servedPorts))
+          .mostExposed()
+          .judged('admin-port-on-wrong-host')
+      : []),
     ...plain([TCP], fixed).mostExposed().judged('service-port-beyond-peers'),
     ...plain(otherThanTcp, range).mostExposed().judged('udp-on-service-ports'),
   );
   const isMild = (e: HostExposure) =>
-    e.class === 'unknown-source' || (e.class === 'admin-port-on-wrong-host' && e.source === 'admin');
+    e.class === 'unknown-source' || (e.source === 'admin' && SILENT_FROM_ADMIN.has(e.class));
   // Ports on which nothing of the host listens are told where nothing worse is to be said of the same rule either.
   const insideRange = excesses.map((e) => ({ ...e, beyond: space.minus(e.beyond, e.outsideRange) }));
   const inRange = (protocols: readonly number[], ports: readonly Interval[]): Region =>
     new Region(context, side, blamed, insideRange, protocols, ports, together);
   const serious = candidates.find((e) => !isMild(e));
-  const chosen = serious ?? candidates[0] ?? vendorExposure(inRange, dynamicPorts, adminPorts, serves);
+  // (g)
+  const other =
+    serious === undefined ? otherPorts(context, side, blamed, withoutVendor, together) : undefined;
+  const forVendor =
+    candidates.length === 0 ? vendorExposure(inRange, dynamicPorts, adminPorts, serves) : undefined;
+  const chosen =
+    serious ??
+    (other?.source === 'any' ? other : undefined) ??
+    forVendor ??
+    (other !== undefined && !isMild(other) ? other : undefined) ??
+    candidates[0] ??
+    other;
   const out = chosen === undefined ? [] : [chosen];
+  out.push(...neverRemote(context, side, blamed, excesses, together));
   if (serious === undefined) out.push(...rangeMismatch(context, side, blamed, excesses));
 
   const inside = region([TCP], servedPorts);
   if (!inside.isEmpty && admitsRange(context, side, blamed, which)) {
-    out.push(...inside.judged('admin-port-inside-open-range').filter((e) => e.class !== 'unknown-source'));
+    const found = inside.judged('admin-port-inside-open-range').filter((e) => e.class !== 'unknown-source');
+    // A rule for the range that peers may use is one about the range, and told as such: not again as one about the admin ports.
+    const isSaid = (e: HostExposure) =>
+      e.class === 'admin-port-beyond-admin-network' && e.source !== 'vendor' && found.length > 0;
+    return [...out.filter((e) => !isSaid(e)), ...found];
   }
   return out;
+}
+
+/** Classes that are no more than a remark where only the admin networks are let in. */
+const SILENT_FROM_ADMIN: ReadonlySet<ExposureClass> = new Set([
+  'admin-port-on-wrong-host',
+  'undeclared-port',
+]);
+
+/** Ports of a host's own DHCP and DHCPv6 clients, to which servers answer unasked. Source: RFC 2131, 4.1; RFC 8415, 7.2. */
+const DHCP_CLIENTS: readonly Interval[] = [single(68), single(546)];
+
+/**
+ * Access to ports that no class before is about: nothing of the profile explains it. Judged on the input side of hosts with a
+ * role, outside chains that container engines and hypervisors write for guests of their own.
+ */
+function otherPorts(
+  context: HostContext,
+  side: Side,
+  blamed: Blamed,
+  excesses: readonly Excess[],
+  together: () => readonly Excess[],
+): HostExposure | undefined {
+  if (side.path !== 'input' || side.target.roles.length === 0 || isForGuests(blamed)) return undefined;
+  const { space } = context.space;
+  const { profile } = context.estate;
+  const of = (protocols: readonly number[], ports: readonly Interval[]) =>
+    space.intersect(
+      space.inIntervals(space.bits('protocol'), protocols.map(single)),
+      space.inIntervals(space.bits('dport'), ports),
+    );
+  const known = space.unionAll([
+    of(PROTOCOLS_WITH_PORTS, judgedRange(context, side)),
+    of([TCP], [...profile.adminPorts.map((a) => single(a.port)), ...profile.fixedPorts.map(single)]),
+    of([UDP], DHCP_CLIENTS),
+    neverRemotePorts(context),
+  ]);
+  const without = (list: readonly Excess[]) =>
+    list.map((e) => ({ ...e, beyond: space.minus(e.beyond, known) }));
+  const others = new Region(context, side, blamed, without(excesses), PROTOCOLS_WITH_PORTS, [ALL_PORTS], () =>
+    without(together()),
+  );
+  return others.mostExposed().judged('undeclared-port')[0];
+}
+
+/** Whether a rule stands in a chain that another program keeps for its containers or virtual machines. */
+function isForGuests({ chain, table }: Blamed): boolean {
+  if (chain === undefined || table === undefined || writerOf(table) === 'firewalld') return false;
+  // The chains of ufw hold what the administrator told it.
+  return isGeneratedChain(chain.name) && !/^ufw6?-/.test(chain.name);
+}
+
+/** Packets to ports that nobody has to reach from another host. */
+function neverRemotePorts(context: HostContext): PacketSet {
+  return context.once('never remote', () => {
+    const { space } = context.space;
+    return space.unionAll(
+      context.estate.profile.neverRemote.map(({ port, protocol }) =>
+        space.intersect(
+          space.inIntervals(space.bits('protocol'), [single(protocol)]),
+          space.inIntervals(space.bits('dport'), [single(port)]),
+        ),
+      ),
+    );
+  });
+}
+
+/**
+ * Ports that nobody has to reach from another host, let in by a rule that is about few ports. Those inside the service range are
+ * part of it: a rule for the range is judged as such.
+ */
+function neverRemote(
+  context: HostContext,
+  side: Side,
+  blamed: Blamed,
+  excesses: readonly Excess[],
+  together: () => readonly Excess[],
+): HostExposure[] {
+  if (side.path !== 'input' || side.target.roles.length === 0) return [];
+  const { space } = context.space;
+  const range = space.inIntervals(space.bits('dport'), judgedRange(context, side));
+  const ports = space.minus(neverRemotePorts(context), range);
+  const within = (list: readonly Excess[]) =>
+    list.map((e) => ({ ...e, beyond: space.intersect(e.beyond, ports) }));
+  const all = new Region(context, side, blamed, excesses, PROTOCOLS_WITH_PORTS, [ALL_PORTS]);
+  if (countIntervals(all.ports) >= UNBOUNDED_PORTS) return [];
+  return new Region(context, side, blamed, within(excesses), PROTOCOLS_WITH_PORTS, [ALL_PORTS], () =>
+    within(together()),
+  )
+    .mostExposed()
+    .judged('never-remote-port')
+    .filter((e) => e.class !== 'unknown-source');
 }
 
 /** What a rule opens, to those who may use the service range, outside the range that the host really has. */

@@ -1,6 +1,7 @@
 import type { ResolvedHost } from '../inventory/index.ts';
 import type { PacketHook, ParseDiagnostic, Ruleset } from '../model/index.ts';
 import type { IpVersion } from '../net/index.ts';
+import type { Profile } from '../rulepack/index.ts';
 import {
   analysePath,
   DEFAULT_MOST_UNKNOWNS,
@@ -46,6 +47,15 @@ export interface HostLimits {
   readonly hopeless?: Map<string, Error>;
 }
 
+function newSpace({ ruleset }: HostInput, { nodeBudget, stepsPerNode }: HostLimits): HostSpace {
+  return new HostSpace(
+    ruleset,
+    nodeBudget,
+    sharedSpace([ruleset], nodeBudget, stepsPerNode),
+    DEFAULT_MOST_UNKNOWNS,
+  );
+}
+
 /** One host under audit: its rule set, its packet sets (made when first asked for), and the estate around it. */
 export class HostContext {
   readonly input: HostInput;
@@ -53,18 +63,29 @@ export class HostContext {
   readonly space: HostSpace;
   /** Size limit of the host's packet sets in diagram nodes; `undefined`: the default. */
   readonly nodeBudget: number | undefined;
-  readonly #paths = new Map<string, PathAnalysis>();
-  readonly #decisions = new Map<PathAnalysis, readonly (readonly Decision[])[]>();
+  readonly #paths: Map<string, PathAnalysis>;
+  readonly #decisions: Map<PathAnalysis, readonly (readonly Decision[])[]>;
   readonly #memo = new Map<string, unknown>();
   readonly #hopeless: Map<string, Error>;
 
-  constructor(input: HostInput, estate: Estate, limits: HostLimits = {}) {
+  /** `same`: a context of the same input, whose packet sets this one shares. */
+  constructor(input: HostInput, estate: Estate, limits: HostLimits = {}, same?: HostContext) {
     this.input = input;
     this.estate = estate;
     this.nodeBudget = limits.nodeBudget;
-    const space = sharedSpace([input.ruleset], limits.nodeBudget, limits.stepsPerNode);
-    this.space = new HostSpace(input.ruleset, limits.nodeBudget, space, DEFAULT_MOST_UNKNOWNS);
-    this.#hopeless = limits.hopeless ?? new Map();
+    this.space = same === undefined ? newSpace(input, limits) : same.space;
+    // What is too much under one profile need not be under another.
+    this.#hopeless = same === undefined ? (limits.hopeless ?? new Map()) : new Map();
+    this.#paths = same === undefined ? new Map() : same.#paths;
+    this.#decisions = same === undefined ? new Map() : same.#decisions;
+  }
+
+  /** The same host and packet sets, judged by another profile. What was computed under this one is not taken over. */
+  underProfile(profile: Profile): HostContext {
+    return this.once(`under profile ${profile.id}`, () => {
+      const limits = this.nodeBudget === undefined ? {} : { nodeBudget: this.nodeBudget };
+      return new HostContext(this.input, { ...this.estate, profile }, limits, this);
+    });
   }
 
   get host(): ResolvedHost {

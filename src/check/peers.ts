@@ -206,7 +206,8 @@ export function sendersKnown(estate: Estate, flow: Flow, receiver: ResolvedHost)
   for (const role of flow.from) {
     const peers = sendersOf(estate, { ...flow, from: [role] }, receiver);
     if (peers.some((peer) => peer.ranges.length === 0)) return false;
-    if (peers.length > 0) someKnown = true;
+    // The only host of its role has nobody to wait for.
+    if (peers.length > 0 || receiver.roles.includes(role)) someKnown = true;
     else if (role === ADMIN_NETWORKS) return false;
   }
   return someKnown;

@@ -48,15 +48,23 @@ no export shows.`,
 on any interface but lo. The input side always counts. The forward side counts on gateways, by role or because they translate connections to
 other hosts, for each declared host behind them; elsewhere only a forward side that is open altogether is told, as info. A finding is
 certain when it holds whatever undecided tests answer; else it is possible and names them. Rate limits, counters and chance make
-it possible too. Not judged are ICMP and other protocols without ports, ports outside NetWorker's ranges unless everything is open, and
-whether a service listens. On the input side a rule for another destination address than the host's own counts like any other.
+it possible too. Not judged are ICMP and other protocols without ports, and whether a service listens. Ports that the profile does not know
+are judged on the input side of hosts with a role, but not in chains that container engines and hypervisors write for guests of their own, nor
+the ports of DHCP clients (udp/68, udp/546). On the input side a rule for another destination address than the host's own counts like any other.
 Where not all who may use a port are known by address, access from a narrow source is reported as unknown-source instead; where the role
 of the host is not known, only access from anywhere is reported.`,
   drift: `Compares the tables of firewalld in the JSON of nft with what the XML files of the same host would load, for new connections on
 all three ways through the host, as packet sets. With firewalld's iptables backend, or where nothing of firewalld runs, everything that runs is
 compared with everything that the files would load, on the input side. Otherwise direct rules are not compared. Interfaces that only the
 running firewall binds to a zone are taken as bound by NetworkManager, and a note names them. What depends on whose stock zones the host has is not told. Both exports have to be there.`,
+  egress: `Judged for new TCP connections on the way out of a host with a role, to any interface but lo. It is reported where they
+reach at least half of all addresses on at least 60,000 ports whatever undecided tests answer.`,
+  'explicit-rule': `Certain. Seen over everything that comes to the rule, so that a zone or a chain for one source names it. Asked only for rules
+that let new TCP connections into the host's service range; rules that an exposure finding blames are left to it.`,
   'expired-declaration': `Certain: dates are compared, as ISO dates, with the date of the run. The last day named still counts.`,
+  'further-requirement': `Judged as missing-required-path is, by the flows of the profile that the one in use is compared with; flows of low confidence are
+none of them. Only what is surely stopped is told, and nothing that the profile in use requires itself. It is advice about a
+decision, not a fault of the rule set.`,
   'host-not-judged': `Certain. A role is known from nwaudit.yaml or guessed from whole words of the host's name; the report says which.`,
   'ip-version-not-exported': `Certain about the exports, and silent about the host: that IPv6 is switched off there no export of rules shows.`,
   'ipv6-wider-than-ipv4': `Compares ports that at least half of all addresses reach, over all rules of both IP versions. Rules that another
@@ -67,6 +75,10 @@ again after backup, restore and a reboot. Judged are rules that carry a counter,
 which nothing was counted, exports without counters (iptables-save without -c prints none) and named counters of nft say nothing. Dead rules, and chains that other programs write, are not listed.`,
   'opaque-match': `Certain: it says what nwaudit does not know. Rate limits, counters and chance are not listed: an export cannot
 settle them. Findings that hang on the test say so themselves.`,
+  'plaintext-port': `Judged for new TCP connections from outside on the input side of hosts that serve the port. That the service runs, and that it
+does not speak TLS on this port after all, no export shows.`,
+  reject: `Certain: only rules that refuse at least half of all sources whatever undecided tests answer are told. Refusals of packets that belong to no
+new connection do not count.`,
   'range-mismatch': `Judged where the service range of the host is known, from its nsrports output or service_ports, on the packet sets of
 exposures: what rules let in to ports of the profile's range that the host's own does not have, from those who may use the range. Where the same rule
 lets in others too, that finding says it. Part of the range that is closed is missing-required-path's. A range outside the profile's that rules

@@ -29,9 +29,16 @@ function exposures(host: string, rules: readonly string[], config: unknown = CON
   return findings
     .filter(
       (f) =>
-        !['ip-version-not-exported', 'missing-required-path', 'shadowed-rule', 'redundant-rule'].includes(
-          f.check,
-        ),
+        ![
+          'ip-version-not-exported',
+          'missing-required-path',
+          'shadowed-rule',
+          'redundant-rule',
+          // Remarks about every host of these tests.
+          'egress-unrestricted',
+          'rule-not-explicit',
+          'undocumented-rule',
+        ].includes(f.check),
     )
     .map((f) => `${f.check} ${f.severity}`);
 }

@@ -39,6 +39,8 @@ const CLASSES: readonly ExposureClass[] = [
   'admin-port-on-wrong-host',
   'udp-on-service-ports',
   'admin-port-inside-open-range',
+  'never-remote-port',
+  'undeclared-port',
   'unknown-source',
 ];
 
@@ -95,6 +97,7 @@ export function exposureEvidence(context: HostContext, found: HostExposure): Evi
       entitled: names.length === 0 ? 'nobody' : listed(names),
       via: found.acceptedBy === undefined ? 'none' : translatedPorts(found),
       roles: host.roles.length === 0 ? 'unknown' : listed(host.roles),
+      listener: listenersOf(context, found),
       yaml: found.class === 'unknown-source' ? yamlHint(found) : 'none',
       stranded: found.class === 'unknown-source' ? strandedPeers(context, found) : '',
     },
@@ -133,6 +136,18 @@ function strandedPeers(context: HostContext, found: HostExposure): string {
   return ` ${listed(unique)} ${unique.length === 1 ? 'needs' : 'need'} these ports and ${unique.length === 1 ? 'is' : 'are'} not let in: has ${unique.length === 1 ? 'it' : 'one of them'} moved?`;
 }
 
+/** What listens on the ports that nobody has to reach from another host. */
+function listenersOf(context: HostContext, found: HostExposure): string {
+  const titles = context.estate.profile.neverRemote
+    .filter(
+      ({ port, protocol }) =>
+        found.protocols.includes(protocol) &&
+        found.ports.some(({ lo, hi }) => lo <= BigInt(port) && BigInt(port) <= hi),
+    )
+    .map(({ title }) => title);
+  return titles.length === 0 ? 'nothing' : listed(titles);
+}
+
 function originOf(context: HostContext, found: HostExposure): FindingOrigin | null {
   if (found.table !== undefined && found.chain !== undefined) {
     return found.rule === undefined
@@ -159,6 +174,8 @@ function yamlHint(found: HostExposure): string {
   const addresses = [...found.sources].flatMap(([version, list]) => describeAddresses(version, list).saddr);
   const single = addresses.every((a) => !/[/-]/.test(a));
   const quoted = listed(addresses.map((a) => (a.includes(':') ? `"${a}"` : a)));
+  // No flow is about the port: its users are administrators, or nobody.
+  if (!found.peersUnknown) return `admin_networks: [${quoted}]`;
   return single
     ? `hosts: { NAME: { role: ROLE, addresses: [${quoted}] } }`
     : `role_networks: { ROLE: [${quoted}] }`;
@@ -172,6 +189,7 @@ function adviceFor(context: HostContext, found: HostExposure): Advice {
     chain === undefined ||
     found.path === 'forward' ||
     found.source === 'vendor' ||
+    (found.source === 'admin' && found.class === 'undeclared-port') ||
     found.class === 'unknown-source'
   )
     return NO_ADVICE;
@@ -185,6 +203,8 @@ function adviceFor(context: HostContext, found: HostExposure): Advice {
   const kept = keptBy(context, found, known);
   // A service may have other ports that are needed.
   const isService = (known.counterpart?.rule ?? rule)?.configured?.service !== undefined;
+  if (found.class === 'never-remote-port' && found.beside.length > 0)
+    return { commands: [], note: otherPortsNote(found) };
   if (place !== undefined && DELETED.has(found.class)) {
     // Without connection tracking, such a rule is often what lets the host's own replies in.
     const carries = found.class === 'connection-port-rule' && carried.replies;
@@ -198,6 +218,7 @@ function adviceFor(context: HostContext, found: HostExposure): Advice {
   // Peers without a declared address need the access too: without them, no rule would let their backups through.
   if (kept.length === 0 && (found.peersUnknown || silent.length > 0))
     return { commands: [], note: NOBODY_DECLARED };
+  if (found.class === 'undeclared-port' && kept.length === 0) return { commands: [], note: NOBODY_NAMED };
   const advice =
     place === undefined
       ? closePolicy(table, chain, carried, kept)
@@ -254,6 +275,9 @@ function admittedBy(context: HostContext, rules: readonly Rule[], version: IpVer
   );
 }
 
+const NOBODY_NAMED =
+  'nwaudit.yaml names nobody who uses these ports: whether the rule goes or is limited to somebody, you have to say.';
+
 const NOBODY_DECLARED =
   'The commands follow once nwaudit.yaml says who needs this access, with roles and addresses.';
 
@@ -268,9 +292,14 @@ function besideNote({ beside, class: as }: HostExposure): string | undefined {
   return `The rule also lets in port ${listed(describePorts(beside), 8)}, which ends with it: add rules for what of that is needed before you run the command.`;
 }
 
+function otherPortsNote({ beside }: HostExposure): string {
+  return `The rule also lets in port ${listed(describePorts(beside), 8)}: take out of it only the ports named here.`;
+}
+
 /** Classes whose rule has no use at all. */
 const DELETED: ReadonlySet<ExposureClass> = new Set([
   'admin-port-via-nat',
   'admin-port-on-wrong-host',
   'connection-port-rule',
+  'never-remote-port',
 ]);

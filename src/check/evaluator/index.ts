@@ -2,11 +2,16 @@ import { copiedRuleSet } from './copied-rule-set.ts';
 import { deadRule } from './dead-rule.ts';
 import { expiredDeclaration, wideDeclaration } from './declaration.ts';
 import { drift } from './drift.ts';
+import { egress } from './egress.ts';
 import type { Evaluator } from './evaluator.ts';
+import { explicitRule } from './explicit-rule.ts';
 import { exposure } from './exposure.ts';
+import { furtherRequirement } from './further-requirement.ts';
 import { hostNotJudged, missingIpVersion, opaqueMatch, unreadInput } from './input-state.ts';
 import { ipv6Wider } from './ipv6-wider.ts';
 import { neverHit } from './never-hit.ts';
+import { plaintextPort } from './plaintext-port.ts';
+import { rejecting } from './reject.ts';
 import { requiredPath, returnPath } from './required-path.ts';
 import { rangeMismatch, rangeTooSmall } from './service-range.ts';
 import { trustedPeer } from './trusted-peer.ts';
@@ -20,8 +25,11 @@ export const EVALUATORS: ReadonlyMap<string, Evaluator> = new Map([
   ['copied-rule-set', copiedRuleSet],
   ['dead-rule', deadRule],
   ['drift', drift],
+  ['egress', egress],
+  ['explicit-rule', explicitRule],
   ['expired-declaration', expiredDeclaration],
   ['exposure', exposure],
+  ['further-requirement', furtherRequirement],
   ['host-not-judged', hostNotJudged],
   ['ip-version-not-exported', missingIpVersion],
   ['ipv6-wider-than-ipv4', ipv6Wider],
@@ -29,6 +37,8 @@ export const EVALUATORS: ReadonlyMap<string, Evaluator> = new Map([
   ['opaque-match', opaqueMatch],
   ['range-mismatch', rangeMismatch],
   ['range-too-small', rangeTooSmall],
+  ['plaintext-port', plaintextPort],
+  ['reject', rejecting],
   ['required-path', requiredPath],
   ['return-path', returnPath],
   ['trusted-peer', trustedPeer],
