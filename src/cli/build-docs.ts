@@ -12,6 +12,7 @@ import {
   checkPage,
   type Example,
   type Profile,
+  profileMarkdown,
   type ShownExample,
 } from '../rulepack/index.ts';
 import { parseRulePack } from '../rulepack/parse.ts';
@@ -25,6 +26,8 @@ import { readRulePackFolder } from './rule-pack-files.ts';
 const WIDTH = 100;
 
 const CHECKS_FOLDER = 'docs/checks';
+
+const PROFILES_FOLDER = 'docs/profiles';
 
 /** Hand-written, with documented runs in it. */
 const FILE_WITH_RUNS = 'README.md';
@@ -44,6 +47,11 @@ export async function buildDocs(root: string): Promise<Map<string, string>> {
     files.set(`${CHECKS_FOLDER}/${check.id}.md`, checkPage(check, `rules/checks/${check.id}.yaml`, examples));
   }
   files.set('docs/predicates.md', predicatePage());
+  for (const one of profiles)
+    files.set(
+      `${PROFILES_FOLDER}/${one.id}.md`,
+      `<!-- Made from rules/profiles/${one.id}.yaml by \`npm run docs\`. Changes here are overwritten. -->\n\n${profileMarkdown(one)}`,
+    );
   files.set('docs/cli.md', await commandPage(root));
   files.set(FILE_WITH_RUNS, await withRuns(readFileSync(join(root, FILE_WITH_RUNS), 'utf8'), root));
   return files;
@@ -208,7 +216,7 @@ function readVersion(root: string): string {
 function findStale(root: string, files: ReadonlyMap<string, string>): string[] {
   const there = readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' })
     .map((name) => `docs/${name}`)
-    .filter((path) => path.startsWith(`${CHECKS_FOLDER}/`));
+    .filter((path) => path.startsWith(`${CHECKS_FOLDER}/`) || path.startsWith(`${PROFILES_FOLDER}/`));
   const differing = [...files]
     .filter(([path, text]) => readOrUndefined(join(root, path)) !== text)
     .map(([path]) => path);

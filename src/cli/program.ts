@@ -203,9 +203,15 @@ function addTrace(program: Command, io: CliIo, done: Done): void {
 function addRules(program: Command, io: CliIo, done: Done): void {
   program
     .command('rules')
-    .description('list the checks, or explain one')
+    .description('list the checks, explain one, or print the matrix of a profile')
     .argument('[check]', 'id of a check')
     .option('--rules <dir>', 'a further rule pack; may be repeated', collect)
+    .option('--profile <name|file>', 'print who may open connections to whom in this profile')
+    .addOption(
+      new Option('-f, --format <format>', 'format of the profile')
+        .choices(['text', 'json', 'markdown'])
+        .default('text'),
+    )
     .option('--test', 'run the examples: of the named check, else of the packs of --rules, else of all')
     .addHelpText('after', RULES_NOTES)
     .action(async (id: string | undefined, options) => {

@@ -1,6 +1,6 @@
 import { escapeLines, escapeText } from '../finding/index.ts';
 import type { CheckDefinition, Example, Profile } from '../rulepack/index.ts';
-import { highestSeverityOf } from '../rulepack/index.ts';
+import { highestSeverityOf, profileMarkdown, profileMatrix, profileObject } from '../rulepack/index.ts';
 import { outputWidth } from './color.ts';
 import { EXIT, UsageError } from './exit-error.ts';
 import type { CliIo } from './io.ts';
@@ -13,10 +13,15 @@ export interface RulesCommandOptions {
   readonly rules: readonly string[];
   /** Run the examples instead. */
   readonly test: boolean;
+  /** Name or file of a profile: printed instead of checks, or what the examples go by. */
   readonly profile?: string;
+  readonly format: MatrixFormat;
 }
 
-/** Lists the checks, explains one, or runs their examples. */
+/** Formats of a profile. */
+export type MatrixFormat = 'text' | 'json' | 'markdown';
+
+/** Lists the checks, explains one, runs their examples, or prints the matrix of a profile. */
 export async function rulesCommand(
   id: string | undefined,
   options: RulesCommandOptions,
@@ -31,6 +36,13 @@ export async function rulesCommand(
     );
     if (wanted.length > 0) return testChecks(wanted, checks, profile, io);
   }
+  if (options.profile !== undefined && !options.test) {
+    if (id !== undefined) throw new UsageError('rules takes a check or --profile, not both');
+    const profile = await loadProfile(io, pack, options.profile, undefined);
+    await writeStdout(io, [printProfile(profile, options.format)]);
+    return EXIT.ok;
+  }
+  if (options.format !== 'text') throw new UsageError(`--format ${options.format} needs --profile`);
   if (id === undefined) {
     await writeStdout(io, [listChecks(checks)]);
     return EXIT.ok;
@@ -46,6 +58,40 @@ export async function rulesCommand(
     );
   await writeStdout(io, [explainCheck(check, Math.min(outputWidth(io), 100))]);
   return EXIT.ok;
+}
+
+/** The matrix of a profile in a format. */
+function printProfile(profile: Profile, format: MatrixFormat): string {
+  switch (format) {
+    case 'json':
+      return `${JSON.stringify(profileObject(profile), undefined, 2)}\n`;
+    case 'markdown':
+      return escapeLines(profileMarkdown(profile));
+    case 'text':
+      return profileText(profile);
+  }
+}
+
+/** The matrix in columns, and the sources below it. */
+function profileText(profile: Profile): string {
+  const rows = profileMatrix(profile).map((row) => [
+    row.flow,
+    `${row.from.join(', ')} > ${row.to.join(', ')}`,
+    `${row.protocol} ${row.ports.join(', ')}`,
+    row.need,
+    row.confidence,
+    [row.when, row.source].filter((part) => part !== '').join('; '),
+  ]);
+  const never = profile.neverRemote.map(({ port, title }) => `never from another host: ${port}, ${title}`);
+  const widths = [0, 1, 2, 3, 4].map((i) => Math.max(0, ...rows.map((row) => (row[i] ?? '').length)));
+  const lines = rows.map((row) =>
+    row
+      .map((cell, i) => cell.padEnd(widths[i] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  );
+  const sources = profile.sources.map(({ id, title }) => `${id}: ${title}`);
+  return `${[`${profile.id}: ${profile.title}`, '', ...lines, '', ...never, '', ...sources].map(escapeText).join('\n')}\n`;
 }
 
 /** One line a check: id, highest severity, title. */

@@ -23,4 +23,5 @@ export {
   rulePackFromJson,
 } from './pack.ts';
 export * from './problem.ts';
+export * from './profile-page.ts';
 export * from './rulepack.ts';

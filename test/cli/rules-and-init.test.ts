@@ -23,6 +23,56 @@ describe('rules', () => {
   });
 });
 
+describe('rules --profile', () => {
+  it('prints the matrix of a shipped profile in three formats', async () => {
+    const text = await runCli(['rules', '--profile', 'vendor']);
+    expect([text.exitCode, text.stderr]).toEqual([0, '']);
+    expect(text.stdout).toMatch(
+      /^v02-client-to-server +client > server +tcp 7937, 7938, RANGE +required +high +d11, d17$/m,
+    );
+    const markdown = await runCli(['rules', '--profile', 'vendor', '--format', 'markdown']);
+    expect(markdown.stdout).toContain(
+      '| v02-client-to-server | client | server | tcp 7937, 7938, RANGE | required | high |  | d11, d17 |',
+    );
+    const json = JSON.parse((await runCli(['rules', '--profile', 'guide', '-f', 'json'])).stdout);
+    expect(json).toMatchObject({ id: 'guide', serviceRange: '7937-9936' });
+    expect(json.flows[0]).toMatchObject({
+      flow: 'control-to-server',
+      ports: ['7937', '7938'],
+      need: 'required',
+    });
+  });
+
+  it('takes nothing in a profile for Markdown, HTML or a command to the terminal', async () => {
+    const cwd = makeFolder({
+      'ours.yaml': [
+        'id: ours',
+        'title: "<script>|x"',
+        'extends: vendor',
+        'flows: [{ id: v01-server-to-client, note: "a | b\\n[c](d) \\u001b[31m<b>" }]',
+        '',
+      ].join('\n'),
+    });
+    const markdown = await runCli(['rules', '--profile', './ours.yaml', '--format', 'markdown'], { cwd });
+    expect(markdown.stdout).toContain('\\<script\\>\\|x');
+    expect(markdown.stdout).toContain('a \\| b \\[c\\](d)');
+    expect(markdown.stdout).not.toMatch(/[^\\]<b>/);
+    expect(markdown.stdout.split('\n').filter((line) => line.startsWith('| v01'))).toHaveLength(1);
+    expect(markdown.stdout).not.toContain('\u001b');
+    expect((await runCli(['rules', '--profile', './ours.yaml'], { cwd })).stdout).not.toContain('\u001b');
+  });
+
+  it.each([
+    [['rules', '--profile', 'vendro'], 'no profile is called "vendro"; there are guide, vendor'],
+    [['rules', 'default-accept', '--profile', 'guide'], 'rules takes a check or --profile, not both'],
+    [['rules', '--format', 'json'], '--format json needs --profile'],
+  ])('%j is exit code 2', async (argv, expected) => {
+    const { exitCode, stderr } = await runCli(argv);
+    expect(exitCode).toBe(2);
+    expect(stderr).toContain(expected);
+  });
+});
+
 describe('init', () => {
   const RULES = rulesText([
     '-A INPUT -s 192.0.2.10/32 -p tcp -m tcp --dport 7937:9936 -j ACCEPT',
