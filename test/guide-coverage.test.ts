@@ -2,7 +2,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { COMING_CHECKS } from './rules/coming-checks.ts';
 import { ROOT, scanTexts, shippedChecks } from './scan-support.ts';
 
 interface Row {
@@ -25,7 +24,6 @@ const ROWS: readonly Row[] = readFileSync(join(ROOT, 'docs/guide-coverage.md'), 
 
 const CHECKS = shippedChecks();
 const byId = new Map(CHECKS.map((check) => [check.id, check]));
-const isComing = (id: string) => COMING_CHECKS.includes(id) && !byId.has(id);
 
 const isNotFromExports = ({ coveredBy, shownBy }: Row) =>
   coveredBy.startsWith('Not from exports: ') && shownBy === '-';
@@ -44,7 +42,7 @@ const NO_CHECKS = new Set(['fixed-ports', 'service-range', 'firewall-cmd']);
 
 test.each(ROWS)('$number: names checks that there are, or says why no export can show it', (row) => {
   const named = idsIn(`${row.coveredBy} ${row.shownBy}`).filter((id) => !NO_CHECKS.has(id));
-  expect(named.filter((id) => !byId.has(id) && !isComing(id))).toEqual([]);
+  expect(named.filter((id) => !byId.has(id))).toEqual([]);
   if (row.shownBy === '-') expect(isNotFromExports(row)).toBe(true);
   else expect(row.shownBy).toMatch(/^`[a-z0-9-]+` bad \d+$|^`(?:test|fixtures)\/\S+`$/);
 });
@@ -60,7 +58,7 @@ describe.each(EXAMPLES)('%s', (text) => {
   const check = byId.get(id);
   const example = check?.examples.bad[Number(number) - 1];
 
-  test.skipIf(isComing(id))('is found with the check, and not without it', () => {
+  test('is found with the check, and not without it', () => {
     if (check === undefined || example === undefined) throw new Error(`${text} does not exist`);
     const places = (checks: typeof CHECKS) =>
       scanTexts(example.files, example.config, { checks }).findings.map(
