@@ -100,6 +100,8 @@ const COMMENTS = [
   '"-A INPUT -j ACCEPT"',
 ];
 
+/** Every way to write all ports as a range. */
+const ALL_PORTS = ['0:65535', ':65535', '0:'];
 const PORTS = [22, 53, 80, 443, 7937, 7938, 7939, 7954, 9000, 9090, 9936];
 
 function anyPort(random: Random): number {
@@ -340,9 +342,12 @@ class TableWriter {
       return `-m multiport ${this.#not()}--${random.pick(['dports', 'dports', 'sports', 'ports'])} ${list}`;
     }
     const side = random.chance(0.85) ? '--dport' : '--sport';
-    const range = random.chance(0.1) ? this.#oddRange(proto) : anyPortRange(random, ':');
+    const wanted = random.chance(0.1) ? this.#oddRange(proto) : anyPortRange(random, ':');
     const both = random.chance(0.08) ? ` --sport ${anyPortRange(random, ':')}` : '';
-    return `-m ${proto} ${this.#not()}${side} ${range}${side === '--dport' ? both : ''}`;
+    const not = this.#not();
+    // iptables-save leaves "not any port" out, so that a rule that matches nothing reads like one that matches every port.
+    const range = not !== '' && ALL_PORTS.includes(wanted) ? '443' : wanted;
+    return `-m ${proto} ${not}${side} ${range}${side === '--dport' ? both : ''}`;
   }
 
   /** Open at one end, or, where the tools still take it, with the greater port first. */

@@ -82,14 +82,15 @@ class PacketMaker {
     const hook = this.#hookFor(aim);
     const version = this.#versionFor(aim);
     const proto = this.#protocolFor(aim, version);
+    const interfaces = this.#interfaces(aim, hook);
     const packet: TracePacket = {
       hook,
       saddr: this.#address(aim.saddr, this.#pool.saddr, version),
       daddr: this.#address(aim.daddr, this.#pool.daddr, version),
       proto,
-      ...this.#interfaces(aim, hook),
+      ...interfaces,
       ...this.#upperLayer(aim, proto, version),
-      ...this.#rareFields(aim, hook, proto, version),
+      ...onLoopback(this.#rareFields(aim, hook, proto, version), interfaces.iif),
     };
     return this.#withState(packet, aim, proto, version);
   }
@@ -273,6 +274,11 @@ export function firstPacketState(
     return type === 128 || type === 139 ? 'new' : 'invalid';
   }
   return 'new';
+}
+
+/** The loopback interface has no broadcast address: a frame to ff:ff:ff:ff:ff:ff arrives there as multicast. */
+function onLoopback(fields: Partial<TracePacket>, iif: string | undefined): Partial<TracePacket> {
+  return iif === 'lo' && fields.pkttype === 'broadcast' ? { ...fields, pkttype: 'multicast' } : fields;
 }
 
 /** Whether the kernel takes this as a source and a destination of ordinary packets, and it is not the namespace's own. */
