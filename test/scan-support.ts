@@ -89,7 +89,7 @@ export function inputsBelow(folder: string, base: string = folder): ScanInput[] 
     .flatMap((entry) => {
       const path = join(folder, entry.name);
       if (entry.isDirectory()) return inputsBelow(path, base);
-      if (entry.name === 'nwaudit.yaml') return [];
+      if (entry.name === 'nwaudit.yaml' || entry.name === 'PLANTED.yaml') return [];
       return [{ path: path.slice(base.length + 1), bytes: readFileSync(path) }];
     });
 }

@@ -248,35 +248,37 @@ function classifyCertainty(
   );
   const isMild = (e: HostExposure) =>
     e.class === 'unknown-source' || (e.source === 'admin' && SILENT_FROM_ADMIN.has(e.class));
+  const inside = region([TCP], servedPorts);
+  const within =
+    !inside.isEmpty && admitsRange(context, side, blamed, which)
+      ? inside.judged('admin-port-inside-open-range').filter((e) => e.class !== 'unknown-source')
+      : [];
+  // A rule for the range that peers may use is one about the range, and told as such: not again as one about the admin ports.
+  const isSaid = (e: HostExposure) =>
+    e.class === 'admin-port-beyond-admin-network' && e.source !== 'vendor' && within.length > 0;
   // Ports on which nothing of the host listens are told where nothing worse is to be said of the same rule either.
   const insideRange = excesses.map((e) => ({ ...e, beyond: space.minus(e.beyond, e.outsideRange) }));
   const inRange = (protocols: readonly number[], ports: readonly Interval[]): Region =>
     new Region(context, side, blamed, insideRange, protocols, ports, together);
-  const serious = candidates.find((e) => !isMild(e));
+  const further = candidates.filter((e) => !isSaid(e));
+  const serious = further.find((e) => !isMild(e));
   // (g)
   const other =
     serious === undefined ? otherPorts(context, side, blamed, withoutVendor, together) : undefined;
   const forVendor =
-    candidates.length === 0 ? vendorExposure(inRange, dynamicPorts, adminPorts, serves) : undefined;
+    further.length === 0 ? vendorExposure(inRange, dynamicPorts, adminPorts, serves) : undefined;
   const chosen =
     serious ??
     (other?.source === 'any' ? other : undefined) ??
     forVendor ??
     (other !== undefined && !isMild(other) ? other : undefined) ??
-    candidates[0] ??
+    further[0] ??
     other;
   const out = chosen === undefined ? [] : [chosen];
   out.push(...neverRemote(context, side, blamed, excesses, together));
   if (serious === undefined) out.push(...rangeMismatch(context, side, blamed, excesses));
 
-  const inside = region([TCP], servedPorts);
-  if (!inside.isEmpty && admitsRange(context, side, blamed, which)) {
-    const found = inside.judged('admin-port-inside-open-range').filter((e) => e.class !== 'unknown-source');
-    // A rule for the range that peers may use is one about the range, and told as such: not again as one about the admin ports.
-    const isSaid = (e: HostExposure) =>
-      e.class === 'admin-port-beyond-admin-network' && e.source !== 'vendor' && found.length > 0;
-    return [...out.filter((e) => !isSaid(e)), ...found];
-  }
+  out.push(...within);
   return out;
 }
 

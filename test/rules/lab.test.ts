@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { ROOT, scanFolder } from '../scan-support.ts';
+import { ROOT, scanFolder, shippedProfile } from '../scan-support.ts';
 
 interface Planted {
   readonly host: string;
@@ -66,4 +66,39 @@ test('the clean twins give nothing at low or above', async () => {
     report.findings.filter((f) => f.severity !== 'info').map((f) => `${f.host} ${f.check}: ${f.message}`),
   ).toEqual([]);
   expect(report.exitCode).toBe(0);
+});
+
+describe('an estate as the vendor wants it, in three formats', () => {
+  const scanVendor = (name: string) =>
+    scanFolder(`fixtures/vendor/${name}`, `fixtures/vendor/${name}/nwaudit.yaml`, {
+      profile: shippedProfile('vendor'),
+    });
+
+  test('gives nothing at low or above', async () => {
+    const report = await scanVendor('clean');
+    expect(new Set(report.inputs.map((i) => i.format)).size).toBeGreaterThanOrEqual(3);
+    expect(
+      report.findings.filter((f) => f.severity !== 'info').map((f) => `${f.host} ${f.check}: ${f.message}`),
+    ).toEqual([]);
+    expect(report.exitCode).toBe(0);
+  });
+
+  test('with mistakes gives those and no other', async () => {
+    const report = await scanVendor('lab');
+    // As above: the file is ours.
+    const file = join(ROOT, 'fixtures/vendor/lab/PLANTED.yaml');
+    const wanted = (parse(readFileSync(file, 'utf8')) as Planted[]).map(key);
+    const found = report.findings
+      .filter((f) => f.severity !== 'info')
+      .map((f) =>
+        key({
+          host: f.host,
+          check: f.check,
+          severity: f.severity,
+          file: f.origin?.file ?? '',
+          line: f.origin?.line ?? 0,
+        }),
+      );
+    expect(found.sort()).toEqual(wanted.sort());
+  });
 });
