@@ -12,7 +12,8 @@ import { OracleError, Places } from './oracle.ts';
 import { getTarget, seedsOf, TARGETS } from './targets.ts';
 
 const given = Number(process.env.FUZZ_SEED);
-const seed = Number.isInteger(given) && given > 0 ? given : Math.floor(Math.random() * 0x7fff_ffff) + 1;
+// The same inputs in every run: a change should fail for what it does. New ones are the business of `npm run fuzz`.
+const seed = Number.isInteger(given) && given > 0 ? given : 1;
 console.log(`fuzz: FUZZ_SEED=${seed}`);
 
 /** Inputs after the seeds; targets that build packet sets get fewer. */

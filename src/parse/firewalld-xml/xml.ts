@@ -191,10 +191,13 @@ class Reading {
 
   #stop(kind: XmlStop['kind'], detail: string, start: number, end: number): XmlStop {
     const path = this.#levels[this.#levels.length - 1]!.path;
+    // An error at the end of the file has no character of its own.
+    const last = this.#text.length;
+    const places = new Places(this.#text, this.#places.file);
     return {
       kind,
       detail,
-      origin: new Places(this.#text, this.#places.file).origin(start, end, path || null),
+      origin: places.origin(Math.min(start, last), Math.min(end, last), path || null),
     };
   }
 }

@@ -27,6 +27,11 @@ function hear(text: string, encoding: 'utf-8' | 'utf-16le' = 'utf-8'): Heard {
 }
 
 describe('places', () => {
+  it('what is wrong at the end of a file stands at its end, in an empty file at its beginning', () => {
+    expect(place(hear('').stop!.origin)).toBe('1:1-1:1 null');
+    expect(place(hear('<zone>\n').stop!.origin)).toBe('1:7-2:1 /zone');
+  });
+
   it('elements and attributes have line, column and path, counted in UTF-16 units and from 1', () => {
     const text =
       '<zone>\n  <rule/>\n  <!-- 😀 --><rule family="ipv4"\n    priority=\'1\'><a/></rule>\n</zone>';
