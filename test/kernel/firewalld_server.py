@@ -21,6 +21,10 @@ from firewall.server.decorators import handle_exceptions
 from firewalld import export, make_reverse_routes, write_configuration
 from namespace import LoadError, Sender, make_interfaces, run, send_all
 
+# Answers alone go to standard output: firewalld prints there too, for example about ICMP types, and that would be taken for one.
+ANSWERS = os.fdopen(os.dup(1), "w")
+os.dup2(2, 1)
+
 CLONE_NEWNS, CLONE_NEWNET = 0x00020000, 0x40000000
 
 
@@ -81,8 +85,8 @@ def answer_case(case):
         answer = {"loadError": str(error)}
     except SystemExit:
         answer = {"loadError": "firewalld gave up"}
-    json.dump(answer, sys.stdout)
-    print(flush=True)
+    ANSWERS.write(json.dumps(answer) + "\n")
+    ANSWERS.flush()
 
 
 def main():

@@ -147,7 +147,9 @@ describe('a second export', () => {
 });
 
 describe('fingerprints of findings', () => {
-  const options = scanOptions({ host: 'client-01', roots: ['.'] });
+  const usual = scanOptions({ host: 'client-01', roots: ['.'] });
+  // That one is about counters, so it comes and goes with them.
+  const options = { ...usual, checks: usual.checks.filter((check) => check.id !== 'never-hit-rule') };
   const fingerprints = (text: string): readonly string[] => {
     const report = scan([{ path: 'client-01.rules', bytes: Buffer.from(text) }], options);
     const parsed = JSON.parse(jsonReport(report, REPORT)) as { findings: { fingerprint: string }[] };
