@@ -21,10 +21,6 @@ from firewall.server.decorators import handle_exceptions
 from firewalld import export, make_reverse_routes, write_configuration
 from namespace import LoadError, Sender, make_interfaces, run, send_all
 
-# Answers alone go to standard output: firewalld prints there too, for example about ICMP types, and that would be taken for one.
-ANSWERS = os.fdopen(os.dup(1), "w")
-os.dup2(2, 1)
-
 CLONE_NEWNS, CLONE_NEWNET = 0x00020000, 0x40000000
 
 
@@ -74,7 +70,7 @@ def run_case(case):
     return {**answer, "seconds": time.monotonic() - started}
 
 
-def answer_case(case):
+def answer_case(case, answers):
     try:
         # One processor, so that frames are handled in the order they were sent.
         processors = sorted(os.sched_getaffinity(0))
@@ -85,18 +81,21 @@ def answer_case(case):
         answer = {"loadError": str(error)}
     except SystemExit:
         answer = {"loadError": "firewalld gave up"}
-    ANSWERS.write(json.dumps(answer) + "\n")
-    ANSWERS.flush()
+    answers.write(json.dumps(answer) + "\n")
+    answers.flush()
 
 
 def main():
+    # Answers alone go to standard output: firewalld prints there too, about some ICMP types, and that would be taken for one.
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
     gc.freeze()
     for line in sys.stdin:
         child = os.fork()
         if child == 0:
             status = 1
             try:
-                answer_case(json.loads(line))
+                answer_case(json.loads(line), answers)
                 status = 0
             finally:
                 os._exit(status)
