@@ -244,8 +244,10 @@ function keyOf(place: {
   readonly rule: Rule | undefined;
 }): string {
   const { origin } = place.rule ?? place.chain;
-  const at = `${origin.file}:${origin.line}:${origin.column}:${origin.path}`;
-  return `${place.table.family} ${place.table.name} ${place.chain.name} ${place.rule === undefined ? 'policy' : `${at} ${place.rule.text}`}`;
+  // Rules of one element of a file stand and fall together: a remedy takes the element away. What is assumed of stock
+  // definitions has no element, and its rules only their text.
+  const at = `${origin.file}:${origin.line}:${origin.column}:${origin.path ?? place.rule?.text}`;
+  return `${place.table.family} ${place.table.name} ${place.chain.name} ${place.rule === undefined ? 'policy' : at}`;
 }
 
 /** Whether a DNAT rule sends packets to somebody else: they take the forward path, not this one. */
