@@ -50,26 +50,29 @@ export function keepRegression(folder: string, regression: Regression): void {
 /** Every kept disagreement below a folder, by name. */
 export function readRegressions(folder: string): Regression[] {
   if (!existsSync(folder)) return [];
-  return readdirSync(folder)
-    .sort()
-    .filter((name) => existsSync(join(folder, name, 'case.json')))
-    .map((name) => {
-      const read = (file: string): string => readFileSync(join(folder, name, file), 'utf8');
-      // Written by `keepRegression`, and reviewed.
-      const { kind, was } = JSON.parse(read('case.json')) as { kind: string; was: string };
-      const verdicts = read('verdicts.jsonl')
-        .split('\n')
-        .filter((line) => line !== '');
-      return {
-        name,
-        kind,
-        was,
-        rules: readTree(join(folder, name, 'rules')),
-        packets: parsePackets(read('packets.jsonl')),
-        verdicts: verdicts.map((line) => JSON.parse(line) as KernelOutcome),
-        exports: readTree(join(folder, name, 'exports')),
-      };
-    });
+  return (
+    readdirSync(folder)
+      .sort()
+      // The fuzzer keeps its cases in the same folder, without verdicts.
+      .filter((name) => existsSync(join(folder, name, 'verdicts.jsonl')))
+      .map((name) => {
+        const read = (file: string): string => readFileSync(join(folder, name, file), 'utf8');
+        // Written by `keepRegression`, and reviewed.
+        const { kind, was } = JSON.parse(read('case.json')) as { kind: string; was: string };
+        const verdicts = read('verdicts.jsonl')
+          .split('\n')
+          .filter((line) => line !== '');
+        return {
+          name,
+          kind,
+          was,
+          rules: readTree(join(folder, name, 'rules')),
+          packets: parsePackets(read('packets.jsonl')),
+          verdicts: verdicts.map((line) => JSON.parse(line) as KernelOutcome),
+          exports: readTree(join(folder, name, 'exports')),
+        };
+      })
+  );
 }
 
 function readTree(root: string): Files {
