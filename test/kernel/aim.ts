@@ -272,7 +272,7 @@ function aimOfNftRule(line: string): Aim {
       for (const value of found[1]!.replace(/[{}]/g, ' ').split(/[\s,]+/)) if (value !== '') add(value);
     }
   };
-  const value = String.raw`(?:!= |== )?(\{[^}]*\}|\S+)`;
+  const value = String.raw`(?:(?:[!=]=|[<>]=?) )?(\{[^}]*\}|\S+)`;
   find(new RegExp(`saddr ${value}`, 'g'), (text) => aim.saddr.push(...addressEdges(text)));
   find(new RegExp(`daddr ${value}`, 'g'), (text) => aim.daddr.push(...addressEdges(text)));
   find(new RegExp(`sport ${value}`, 'g'), (text) => aim.sport.push(...portEdges(text)));
@@ -283,6 +283,12 @@ function aimOfNftRule(line: string): Aim {
   find(new RegExp(`oifname ${value}`, 'g'), (text) => aim.oif.push(...interfaceEdges(nftName(text))));
   find(new RegExp(`icmp(?:v6)? type ${value}`, 'g'), (text) => aim.icmp.push(...icmpEdges(text)));
   find(new RegExp(`mark ${value}`, 'g'), (text) => aim.mark.push(...markEdges(text)));
+  find(new RegExp(`dscp ${value}`, 'g'), (text) =>
+    aim.dscp.push(...numberEdges(DSCP_NAMES[text] ?? text, 63)),
+  );
+  find(new RegExp(`(?:ttl|hoplimit) ${value}`, 'g'), (text) => aim.ttl.push(...rangeEdges(text, 255)));
+  find(new RegExp(`length ${value}`, 'g'), (text) => aim.length.push(...rangeEdges(text, 1400)));
+  find(/ether saddr (?:!= )?([0-9a-f:]{17})/g, (text) => aim.smac.push(text, '02:00:00:00:00:02'));
   return aim;
 }
 
@@ -381,6 +387,14 @@ function numberEdges(text: string, most: number): number[] {
   const value = Number(text.split('/')[0]);
   return [value, value - 1, value + 1].filter((n) => Number.isInteger(n) && n >= 0 && n <= most);
 }
+
+/** Edges of a number or of `LOW-HIGH`. */
+function rangeEdges(text: string, most: number): number[] {
+  return text.split('-').flatMap((end) => numberEdges(end, most));
+}
+
+/** Some of nft's names for differentiated services. Source: nft(8), dscp. */
+const DSCP_NAMES: Readonly<Record<string, string>> = { cs0: '0', cs1: '8', af11: '10', ef: '46' };
 
 /** Words of a rule; a quoted argument is one word. */
 function splitWords(line: string): string[] {

@@ -30,6 +30,8 @@ export function generateNft(seed: number): GeneratedNft {
     nft: tables.join('\n'),
     options: {
       states: random.chance(0.5),
+      hooks: random.chance(0.4) ? ['input'] : ['input', 'input', 'forward', 'output'],
+      connectionMarks: [0, 0, 1, 5],
       marks: [0, 1, 2, 16, 255],
       interfaces: ['lo', 'eth0', 'eth1', 'bond0'],
     },
@@ -40,9 +42,16 @@ function table(random: Random, family: string, name: string, regular: readonly s
   const bodies = regular.map(
     (chain, index) => `\tchain ${chain} {\n${rules(random, family, regular.slice(index + 1), 4)}\t}`,
   );
-  const base = (hook: string, priority: number): string =>
-    `\tchain ${hook}_${priority < 0 ? 'm' : 'p'}${Math.abs(priority)} {\n\t\ttype filter hook ${hook} priority ${priority}; policy ${random.pick(['accept', 'drop'])};\n${rules(random, family, regular, 8)}\t}`;
+  const base = (hook: string, priority: number, targets: readonly string[] = regular): string =>
+    `\tchain ${hook}_${priority < 0 ? 'm' : 'p'}${Math.abs(priority)} {\n\t\ttype filter hook ${hook} priority ${priority}; policy ${random.pick(['accept', 'drop'])};\n${rules(random, family, targets, 8)}\t}`;
   const bases = [base('input', 0)];
+  if (random.chance(0.4)) bases.push(base('forward', random.pick([0, 0, -150, 10])));
+  if (random.chance(0.4)) bases.push(base('output', random.pick([0, 0, -150, 10])));
+  if (random.chance(0.2)) {
+    // The kernel has no reject there, so nothing that holds one may be reached from it.
+    const last = base('postrouting', random.pick([-150, 50]), []).replaceAll(/\breject\b.*$/gm, 'drop');
+    bases.push(last.replace('policy drop', 'policy accept'));
+  }
   if (random.chance(0.5))
     bases.push(base('prerouting', random.pick([-150, -300, 10])).replace('policy drop', 'policy accept'));
   if (random.chance(0.3))
@@ -61,6 +70,14 @@ function rawChain(random: Random, family: string): string {
   return `\tchain raw {\n\t\ttype filter hook prerouting priority raw;\n${lines.map((l) => `\t\t${l}\n`).join('')}\t}`;
 }
 
+const DNAT4 = [
+  'tcp dport 80 dnat to 192.0.2.9',
+  'meta l4proto tcp dnat to 192.0.2.9:8080',
+  'dnat to 198.51.100.7',
+  'meta l4proto udp dnat to 198.51.100.7:5353',
+];
+const DNAT6 = ['tcp dport 80 dnat to 2001:db8::9', 'meta l4proto tcp dnat to [2001:db8::9]:8080'];
+
 /** Sends some ports of the host to others of its ports. */
 function natChain(random: Random, family: string): string {
   const lines = Array.from({ length: 1 + random.integer(3) }, () => {
@@ -70,6 +87,18 @@ function natChain(random: Random, family: string): string {
       'meta l4proto tcp redirect to :tcp dport map { 22 : 2222, 80 : 443, 1024-2000 : 22 }',
       'tcp dport 443 accept',
       'tcp dport 9000 drop',
+      'redirect',
+      'meta l4proto tcp redirect to :9000-9003',
+      ...(family === 'ip'
+        ? DNAT4
+        : family === 'ip6'
+          ? DNAT6
+          : [...DNAT4, ...DNAT6].map((text) =>
+              text.replace(
+                'dnat to',
+                text.includes('[') || text.includes('2001:') ? 'dnat ip6 to' : 'dnat ip to',
+              ),
+            )),
     ]);
     return compatible([random.chance(0.5) ? addressMatch(random, family) : '', turn].filter((p) => p !== ''));
   });
@@ -106,10 +135,12 @@ function rule(random: Random, family: string, targets: readonly string[]): strin
   for (let i = 0; i < matches; i++) parts.push(match(random, family));
   if (random.chance(0.2)) parts.push('counter');
   if (random.chance(0.1)) parts.push('log prefix "x"');
-  if (random.chance(0.03)) parts.push('limit rate over 1000000/second burst 5 packets');
-  if (random.chance(0.25)) {
+  if (random.chance(0.002)) parts.push('limit rate over 1000000/second burst 5 packets');
+  if (random.chance(0.17)) {
     parts.push(effect(random));
-    if (random.chance(0.6)) parts.push(match(random, family));
+    const after = random.chance(0.6) ? match(random, family) : '';
+    // What asks for a field that the same rule has assigned is often unknown: now and then only.
+    if (!/^(meta|ct) mark/.test(after) || random.chance(0.25)) parts.push(after);
   }
   parts.push(verdict(random, family, targets));
   return compatible(parts.filter((p) => p !== ''));
@@ -121,7 +152,7 @@ function protocolsOf(part: string): readonly string[] {
     const only = /^meta l4proto (tcp|udp) /.exec(part);
     return only === null ? ['l4'] : [only[1]!];
   }
-  const asked = [...part.matchAll(/\b(tcp|udp|icmp|icmpv6) (?:dport|sport|flags|type|code)/g)].map(
+  const asked = [...part.matchAll(/\b(tcp|udp|sctp|icmp|icmpv6) (?:dport|sport|flags|type|code)/g)].map(
     (m) => m[1]!,
   );
   return part.includes('meta l4proto .') || part.includes('. meta l4proto') ? [...asked, 'l4'] : asked;
@@ -133,7 +164,11 @@ function compatible(parts: readonly string[]): string {
   let version = '';
   const kept = parts.filter((part) => {
     const asked = new Set(protocolsOf(part));
-    const v = /^ip6 |^icmpv6/.test(part) ? '6' : /^ip |^icmp /.test(part) ? '4' : '';
+    const v = /^ip6 |^icmpv6|nfproto ipv6/.test(part)
+      ? '6'
+      : /^ip |^icmp |nfproto (?:!= )?ipv4|^ct original ip /.test(part)
+        ? '4'
+        : '';
     if ([...asked].some((p) => protocol !== '' && p !== protocol)) return false;
     if (v !== '' && version !== '' && v !== version) return false;
     for (const p of asked) protocol = p;
@@ -181,6 +216,18 @@ function match(random: Random, family: string): string {
     () => `ct status ${random.pick(['dnat', '! dnat'])}`,
     () => `tcp dport & 0xfff0 ${random.pick(['==', '!='])} 0x1f00`,
     () => `meta mark ${random.pick(['^ 0x3 == 0x1', '>= 0x10', '1-16'])}`,
+    () => `meta mark & ${random.pick(['0xff == 0x10', '0x3 != 0x0', '0xf0 == { 0x10, 0x20 }'])}`,
+    () => `tcp flags { syn, ack, fin }`,
+    () =>
+      `tcp flags ${random.pick(['!= syn', '& (fin|syn|rst|ack) == syn', 'syn / fin,syn,rst,ack', '& (syn|ack) == (syn|ack)', '== (syn|ack)', 'fin,syn'])}`,
+    () => `meta length ${random.pick(['60', '!= 60', '< 100', '40-64', '{ 60, 100-200 }'])}`,
+    () => `ether saddr ${random.pick(['', '!= '])}02:00:00:00:00:01`,
+    () =>
+      `meta l4proto ${random.pick(['tcp', 'udp'])} ct original proto-dst ${random.pick(['22', '!= 22', '80-90'])}`,
+    () => `sctp dport ${operand(random, PORTS, SINGLE_PORTS)}`,
+    () => `th sport ${random.pick(['1024-65535', '!= 22'])}`,
+    () => `udp sport . udp dport ${random.pick(['', '!= '])}{ 53 . 1024-65535, 1024-65535 . 53 }`,
+    () => `tcp dport { 22, 80-90, 7937-9936 }`,
     () => `@th,16,16 ${random.pick(['22', '!= 22', '{ 53, 80 }'])}`,
   ];
   if (family !== 'ip6') {
@@ -191,6 +238,14 @@ function match(random: Random, family: string): string {
       () => `ip saddr & 255.255.255.0 ${random.pick(['==', '!='])} 192.0.2.0`,
       () => `ip saddr . ip daddr { 192.0.2.0/24 . 198.51.100.0/24, 203.0.113.5 . 0.0.0.0/0 }`,
       () => `ip saddr . tcp dport ${random.pick(['', '!= '])}@pairs`,
+      () => `ip ttl ${random.pick(['64', '< 64', '!= 1', '{ 63, 64, 65 }'])}`,
+      () => `ip dscp ${random.pick(['cs1', '!= cs0', '{ af11, ef }', '0x0a'])}`,
+      () => `ip saddr & 0.0.0.255 ${random.pick(['== 0.0.0.1', '!= 0.0.0.9', '< 0.0.0.128'])}`,
+      () => `ip saddr . ip daddr . meta mark { 192.0.2.1 . 198.51.100.7 . 0x1, 192.0.2.9 . 192.0.2.1 . 0x0 }`,
+      () => `ip length ${random.pick(['60', '> 60'])}`,
+      () => `ct original ip saddr ${random.pick(['', '!= '])}192.0.2.0/24`,
+      () => `icmp code ${random.pick(['0', '!= 1', '{ 1, 3 }'])}`,
+      () => `icmp type . icmp code { echo-request . 0, destination-unreachable . 1 }`,
       () => `ip protocol ${random.pick(['tcp', '!= udp', '{ icmp, udp }'])}`,
       () =>
         `icmp type ${random.pick(['echo-request', '{ echo-request, destination-unreachable }', '!= echo-reply'])}`,
@@ -200,6 +255,11 @@ function match(random: Random, family: string): string {
     choices.push(
       () =>
         `ip6 ${random.pick(['saddr', 'daddr'])} ${operand(random, SIX, ['2001:db8::1', '2001:db8:2::7'])}`,
+      () => `ip6 hoplimit ${random.pick(['64', '< 64', '!= 1'])}`,
+      () => `ip6 saddr & ffff:ffff:ffff:ffff:: ${random.pick(['==', '!='])} 2001:db8:1::`,
+      () => `ip6 saddr . tcp dport ${random.pick(['', '!= '])}{ 2001:db8:1::/64 . 22-80, 2001:db8::1 . 443 }`,
+      () => `ip6 dscp ${random.pick(['cs1', '!= cs0'])}`,
+      () => `icmpv6 code ${random.pick(['0', '!= 0'])}`,
       () => `ip6 nexthdr ${random.pick(['tcp', '!= udp'])}`,
       () =>
         `icmpv6 type ${random.pick(['echo-request', '!= echo-request', '{ nd-neighbor-solicit, echo-reply }'])}`,
@@ -230,11 +290,14 @@ function anyVerdictMap(random: Random, family: string, targets: readonly string[
     targets.length > 0 && random.chance(0.5)
       ? `${random.pick(['jump', 'goto'])} ${random.pick(targets)}`
       : random.pick(['accept', 'drop', 'continue', 'return']);
+  // A branch into a chain that sets what the map asks for makes the whole rule unknown.
+  const plain = (): string => random.pick(['accept', 'drop', 'continue', 'return']);
   const rest = (): string => (random.chance(0.4) ? `, * : ${end()}` : '');
   const choices: (() => string)[] = [
     () => `ct state vmap { new : ${end()}, established : ${end()}, untracked : ${end()}${rest()} }`,
     () => `meta l4proto vmap { tcp : ${end()}, udp : ${end()}${rest()} }`,
-    () => `meta mark vmap { 0x1 : ${end()}, 0x2 : ${end()}${rest()} }`,
+    () =>
+      `meta mark vmap { 0x1 : ${plain()}, 0x2 : ${random.chance(0.03) ? end() : plain()}, * : ${plain()} }`,
     () => `iifname vmap { "lo" : ${end()}, "eth0" : ${end()}${rest()} }`,
     () => `meta l4proto . th dport vmap { tcp . 22 : ${end()}, udp . 53 : ${end()} }`,
   ];

@@ -12,6 +12,7 @@ const args = process.argv.slice(2);
 
 function run(command, commandArgs) {
   const { status, signal } = spawnSync(command, commandArgs, { cwd: root, stdio: 'inherit' });
+  if (signal !== null) process.stderr.write(`${command} was ended by ${signal}\n`);
   return status ?? (signal === null ? 1 : 130);
 }
 

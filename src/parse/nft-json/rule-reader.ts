@@ -11,6 +11,7 @@ import {
 import type { DiagnosticLog } from '../diagnostic-log.ts';
 import { assemble } from './assemble.ts';
 import { unknown } from './conditions.ts';
+import { differingPart, type HeaderPart, joinedCondition, joinedRuns } from './joined-matches.ts';
 import { integerProperty, isObject, parseJson, property, textProperty } from './json.ts';
 import type { Contents } from './lookups.ts';
 import { type LeftSide, readLeftSide, readMatch } from './matches.ts';
@@ -50,6 +51,8 @@ export interface TableKnowledge {
   readonly contents: (name: string, parts: number) => Contents | undefined;
   /** Fields that some rule of the table assigns. */
   readonly assigned: ReadonlySet<FieldName>;
+  /** The table's name and base chains are those of iptables-nft, which loads every match by itself. */
+  readonly isFromIptables: boolean;
 }
 
 /** What a statement does, read once for all rules that have the same. */
@@ -64,6 +67,8 @@ interface ReadStatement {
   readonly open: boolean;
   /** Means the same in all rules of the table. */
   readonly general: boolean;
+  /** For a match that nft may have joined with its neighbour: see joined-matches.ts. */
+  readonly differs: HeaderPart | undefined;
 }
 
 /** A counter with its numbers, which no two rules share, as nft prints it. */
@@ -78,6 +83,7 @@ const COUNTED: ReadStatement = {
   uses: NO_USES,
   open: false,
   general: true,
+  differs: undefined,
 };
 
 /** Statements that are remembered; longer ones are rarely repeated. */
@@ -130,6 +136,8 @@ export class RuleReader {
       isOpen ||= statement.open;
       uses = joinUses(uses, statement.uses);
     }
+    // Whether they are joined depends on who made the table.
+    isOpen ||= mayBeJoined(statements.list);
     const rule = isOpen ? undefined : this.#simpleRule(placed, statements);
     if (rule !== undefined) {
       this.#sayAll(placed, statements);
@@ -150,6 +158,10 @@ export class RuleReader {
     // It was valid the first time.
     if (statements === undefined || statements === 'missing') return [this.#withoutStatements(placed)];
     this.#sayAll(placed, statements);
+    return this.#rulesOf(placed, mayBeJoined(statements.list) ? this.#withJoined(statements) : statements);
+  }
+
+  #rulesOf(placed: PlacedRule, statements: ReadStatements): readonly Rule[] {
     const simple = this.#simpleRule(placed, statements);
     if (simple !== undefined) {
       this.#rulesMade++;
@@ -290,6 +302,7 @@ export class RuleReader {
       uses: NO_USES,
       open: scope.isOpen,
       general: scope.isGeneral,
+      differs: differingPart(left.side.op, left.side.left, read.value),
     };
   }
 
@@ -306,7 +319,35 @@ export class RuleReader {
       uses: usesOfStatement(value, steps),
       open: scope.isOpen,
       general: scope.isGeneral,
+      differs: this.#differs(value),
     };
+  }
+
+  #differs(value: unknown): HeaderPart | undefined {
+    const asked = property(value, 'match');
+    return asked === undefined
+      ? undefined
+      : differingPart(property(asked, 'op'), property(asked, 'left'), property(asked, 'right'));
+  }
+
+  /** The statements with those that nft may have joined read both ways. */
+  #withJoined(statements: ReadStatements): ReadStatements {
+    if (this.#knowledge?.isFromIptables === true) return statements;
+    const list = [...statements.list];
+    for (const [first, last] of joinedRuns(list.map(({ differs }) => differs))) {
+      const run = list.slice(first, last + 1);
+      const matches = run.flatMap(({ steps }) =>
+        steps.flatMap((step) => (step.kind === 'match' ? [step.match] : [])),
+      );
+      const text = run.map((one) => one.text).join(' ');
+      const condition = joinedCondition(
+        matches.map((one) => one.condition),
+        text,
+      );
+      list[first] = { ...list[first]!, steps: [{ kind: 'match', match: { text, condition } }] };
+      for (let index = first + 1; index <= last; index++) list[index] = { ...list[index]!, steps: [] };
+    }
+    return { ...statements, list };
   }
 
   #sayAll(placed: PlacedRule, { list }: ReadStatements): void {
@@ -386,6 +427,14 @@ export class RuleReader {
     const text = this.#textOf(placed, statements);
     return makeRule(placed, text, counters, matches, effects, verdict ?? GO_ON);
   }
+}
+
+/** Whether two neighbouring statements compare with `!=` what nft may join. */
+function mayBeJoined(list: readonly ReadStatement[]): boolean {
+  for (let index = 1; index < list.length; index++)
+    if (list[index]!.differs !== undefined && list[index - 1]!.differs !== undefined)
+      return joinedRuns(list.map(({ differs }) => differs)).length > 0;
+  return false;
 }
 
 function endOfDigits(text: string, from: number): number {
