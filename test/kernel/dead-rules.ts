@@ -95,7 +95,12 @@ function withoutElements(
   const changed = lines[line - 1]!.replace(
     /(--(?:dports|sports|ports) )(\S+)/,
     (_, option: string, list: string) => {
-      const ports = list.split(',').filter((port) => !elements.includes(port.replace(':', '-')));
+      const ports = list.split(',');
+      // One for each that is named: of 22,22 only one is redundant.
+      for (const element of elements) {
+        const at = ports.findIndex((port) => port.replace(':', '-') === element);
+        if (at >= 0) ports.splice(at, 1);
+      }
       return `${option}${ports.join(',')}`;
     },
   );
