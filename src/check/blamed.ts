@@ -149,7 +149,9 @@ export function collectBlamed(
 
 /** Most rules of most hosts are about other ports: nothing to judge, and no need to look closer. */
 function concerns(context: HostContext, side: Side, version: IpVersion, local: LocalDecision): boolean {
-  if (local.environment.note('dnat') !== undefined || isUnconditional(local)) return true;
+  const { environment } = local;
+  if (environment.note('dnat') !== undefined || environment.bits('handed port') !== undefined) return true;
+  if (isUnconditional(local)) return true;
   return context.space.space.intersects(local.set, ofInterest(context, side, version));
 }
 

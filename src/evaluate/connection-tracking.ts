@@ -64,6 +64,7 @@ function statementNeedsTracking(statement: Statement): boolean {
     case 'no-effect':
       return CONNECTION_TARGET.test(statement.text);
     case 'notrack':
+    case 'hand-over':
       return false;
   }
 }

@@ -136,7 +136,8 @@ function newNode(): Node {
 
 function endOf(state: State, version: IpVersion, verdict: End['verdict']): End {
   const known = (field: 'daddr' | 'dport'): bigint | undefined => {
-    const value = fieldValue(state.header, field);
+    const handed = field === 'dport' ? state.handedPort : undefined;
+    const value = handed ?? fieldValue(state.header, field);
     if (typeof value === 'bigint') return value;
     const width = fieldWidth(field, version);
     return onlyValue(value, (variable) => domainOf(state.knowledge, variable, width));

@@ -69,7 +69,7 @@ export function newUnknown(
 ): Value {
   if (range.lo === range.hi) return range.lo;
   const used = new Set(
-    [...state.header.values, ...state.original.values].flatMap((value) =>
+    [...state.header.values, ...state.original.values, state.handedPort ?? 0n].flatMap((value) =>
       typeof value === 'bigint' ? [] : value.terms.map((term) => term.variable),
     ),
   );

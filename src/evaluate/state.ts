@@ -135,6 +135,8 @@ export interface State {
   translatedIn: string | undefined;
   /** A `redirect` has set the destination: which own address it is does not count as known, on output neither. */
   redirected: boolean;
+  /** The port of the transparent socket that the packet was given to; `undefined` when it was not. */
+  handedPort: Value | undefined;
   /** How the packet was stopped; `undefined` while it is on the way. */
   ending: 'drop' | 'reject' | undefined;
 }
@@ -181,6 +183,7 @@ export function startState(arriving: Header, packet: Packet): State {
     local: NO_ANSWERS,
     translatedIn: undefined,
     redirected: false,
+    handedPort: undefined,
     ending: undefined,
   };
 }
@@ -316,6 +319,7 @@ export function stateKey(state: State): string {
     state.ending ?? '',
     state.translatedIn ?? '',
     state.redirected ? 'redirected' : '',
+    state.handedPort === undefined ? '' : valueKey(state.handedPort),
     headerKey(state.header),
     headerKey(state.original),
     state.knowledge.id,

@@ -17,6 +17,11 @@ const LEAST_TTL = UNTOLD_TTL.lo;
 
 /** The packet is passed on: its TTL or hop limit is one less, or it goes no further. The result is what has to be asked first. */
 export function loseHop(state: State, context: Context): Question | undefined {
+  // A packet that has a socket is not passed on: linux net/ipv4/ip_forward.c, net/ipv6/ip6_output.c, at their beginning.
+  if (state.handedPort !== undefined) {
+    state.ending = 'drop';
+    return undefined;
+  }
   const ttl = fieldValue(state.header, 'ttl');
   if (typeof ttl === 'bigint') {
     if (ttl < LEAST_TTL) state.ending = 'drop';

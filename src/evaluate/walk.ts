@@ -264,6 +264,14 @@ function execute(statement: Statement, state: State, context: Context): void {
       state.header = withField(state.header, statement.field, value);
       return;
     }
+    case 'hand-over':
+      state.handedPort =
+        statement.port === 'own'
+          ? fieldValue(state.header, 'dport')
+          : statement.port === undefined
+            ? newUnknown(state, context, 16, anything(16))
+            : BigInt(statement.port);
+      return;
     default:
       assertNever(statement);
   }

@@ -38,6 +38,11 @@ export type Statement =
   | { readonly kind: 'unknown-field'; readonly field: FieldName; readonly text: string }
   /** The packet is not tracked: its connection state becomes untracked. Effective before connection tracking only. */
   | { readonly kind: 'notrack'; readonly text: string }
+  /**
+   * The packet is given to the transparent socket of a local program: where it is delivered, it is to `port`, whatever its
+   * destination says. `'own'`: the destination port it has now; `undefined`: not known. Source: linux xt_TPROXY.c, nft_tproxy.c.
+   */
+  | { readonly kind: 'hand-over'; readonly port: number | 'own' | undefined; readonly text: string }
   /** No effect on any modelled field: LOG, NFLOG, TCPMSS, counter, SET (see `NamedSet.dynamic`). */
   | { readonly kind: 'no-effect'; readonly text: string };
 

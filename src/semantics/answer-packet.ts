@@ -98,7 +98,8 @@ function deliveredTo(
     const accepting = space.intersect(space.restrict(set, header), asked);
     if (space.isEmpty(accepting)) return [];
     const numberOf = (field: 'daddr' | 'dport', arrived: bigint | undefined) => {
-      const bits = environment.bits(field);
+      const handed = field === 'dport' ? environment.bits('handed port') : undefined;
+      const bits = handed ?? environment.bits(field);
       return bits === undefined ? arrived : constantOf(host, bits, header, accepting);
     };
     return {

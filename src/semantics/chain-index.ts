@@ -5,6 +5,10 @@ export function hasEffect(statement: Statement): boolean {
   return statement.kind !== 'no-effect';
 }
 
+function isHandOverToUnknown(statement: Statement): boolean {
+  return statement.kind === 'hand-over' && statement.port === undefined;
+}
+
 /** Whether a rule can decide or change a packet. */
 export function matters(rule: Rule): boolean {
   return rule.verdict.kind !== 'continue' || rule.statements.some(hasEffect);
@@ -82,7 +86,7 @@ function append(map: Map<Chain, Chain[]>, key: Chain, value: Chain): void {
 function meetsFreshUnknown(rule: Rule, isFixed: (namedSet: string) => boolean): boolean {
   if (!matters(rule)) return false;
   if (['queue', 'unknown', 'nat'].includes(rule.verdict.kind)) return true;
-  if (rule.statements.some((s) => s.kind === 'unknown-field')) return true;
+  if (rule.statements.some((s) => s.kind === 'unknown-field' || isHandOverToUnknown(s))) return true;
   const walk = (condition: Condition): boolean => {
     switch (condition.kind) {
       case 'all':

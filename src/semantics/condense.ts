@@ -89,6 +89,7 @@ function bitsNow(
   const assigned = environment.bits(field);
   if (assigned !== undefined) return assigned;
   if (field === 'iif' || field === 'oif') return host.space.interfaceBits(field);
+  if (field === 'handed port') return fieldBits(host, environment, 'dport', version);
   // Where it is not assigned, the original tuple is that of the arriving packet, whatever became of the packet since.
   const name = isOriginalField(field) ? tupleField(field) : field;
   return fieldBits(host, Environment.initial, name, version);

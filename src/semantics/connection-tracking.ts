@@ -67,6 +67,7 @@ function isOfConnection(statement: Statement): boolean {
     case 'no-effect':
       return CONNTRACK_TARGET.test(statement.text);
     case 'notrack':
+    case 'hand-over':
       return false;
   }
 }

@@ -6,14 +6,15 @@ import type { HostSpace } from './host-space.ts';
 /** Fields that NAT changes at the destination. */
 export type DeliveredField = 'daddr' | 'dport';
 
-/** Assigned ones among the fields, with the functions that replace them. */
+/** Assigned ones among the fields, with the functions that replace them: a socket's port goes before the packet's own. */
 function changesOf(
   environment: Environment,
   version: IpVersion,
   fields: readonly DeliveredField[],
 ): [DeliveredField, readonly PacketSet[]][] {
   return fields.flatMap((field) => {
-    const bits = environment.bits(field);
+    const handed = field === 'dport' ? environment.bits('handed port') : undefined;
+    const bits = handed ?? environment.bits(field);
     if (bits === undefined) return [];
     return [[field, field === 'daddr' ? bits.slice(0, addressBits(version)) : bits]];
   });

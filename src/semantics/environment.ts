@@ -15,8 +15,11 @@ export type TupleField = (typeof TUPLE_FIELDS)[number];
 /** A field of the connection's original tuple, where it was changed before connection tracking saw the packet. */
 export type OriginalField = `original ${TupleField}`;
 
-/** A field as the space knows it, one of the two interfaces, or a field of the original tuple. */
-export type EnvironmentField = SpaceField | 'iif' | 'oif' | OriginalField;
+/** The port of the transparent socket that a packet was given to, which is where it is delivered. */
+export type HandedField = 'handed port';
+
+/** A field as the space knows it, one of the two interfaces, a field of the original tuple, or the port of a socket. */
+export type EnvironmentField = SpaceField | 'iif' | 'oif' | OriginalField | HandedField;
 
 /** Facts about the way so far that are no header field. Notes that different rules may set hold the text of the rule. */
 export type NoteName =

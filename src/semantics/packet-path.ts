@@ -129,7 +129,7 @@ export function analysePath(host: HostSpace, path: PacketHook, version: IpVersio
 function byDelivery(host: HostSpace, state: State): State {
   const builder = new StateBuilder(host.space);
   for (const { environment, set } of state.values())
-    builder.add(environment.retaining(['daddr', 'dport']), set);
+    builder.add(environment.retaining(['daddr', 'dport', 'handed port']), set);
   return builder.build();
 }
 
@@ -196,6 +196,8 @@ function afterRouting(host: HostSpace, state: State, version: IpVersion): State 
   const { space } = host;
   const builder = new StateBuilder(space);
   for (const { environment, set } of state.values()) {
+    // A packet that has a socket is not passed on.
+    if (environment.bits('handed port') !== undefined) continue;
     const ttl = fieldBits(host, environment, 'ttl', version);
     const alive = space.minus(set, space.inIntervals(ttl, [interval(0, 1)]));
     let borrow = space.full;

@@ -68,6 +68,16 @@ export function afterStatement(
           : host.unknownBits(statement.text, width);
       return assign(statement.field, bits, statement.field === 'ct-mark');
     }
+    case 'hand-over': {
+      const { port, text } = statement;
+      const bits =
+        port === 'own'
+          ? bitsOf('dport')
+          : port === undefined
+            ? host.unknownBits(text, 16)
+            : space.constantBits(16, BigInt(port));
+      return environment.assign([['handed port', bits]]);
+    }
   }
 }
 

@@ -24,6 +24,10 @@ interface Ends {
 export interface TcpExchange extends Ends {
   readonly kind: 'tcp';
   readonly listen: readonly number[];
+  /** Where the programs are, if not at `to`. */
+  readonly serve?: Party;
+  /** Their sockets take packets for other destinations (IP_TRANSPARENT). */
+  readonly transparent?: boolean;
 }
 
 /** A UDP datagram to a closed port, which the other side answers with an ICMP error. */

@@ -130,6 +130,10 @@ class Network:
                 hearer.recv(128)
 
 
+# Of linux in.h and in6.h; Python has no names for them.
+TRANSPARENT = {4: (socket.SOL_IP, 19), 6: (socket.IPPROTO_IPV6, 75)}
+
+
 def family(version):
     return socket.AF_INET if version == 4 else socket.AF_INET6
 
@@ -185,9 +189,11 @@ def tcp(net, case):
     version = case["version"]
     servers = {}
     with contextlib.ExitStack() as stack:
-        with net.inside(case["to"]):
+        with net.inside(case.get("serve", case["to"])):
             for port in case["listen"]:
                 servers[port] = stack.enter_context(new_socket(socket.SOCK_STREAM, version))
+                if case.get("transparent"):
+                    servers[port].setsockopt(*TRANSPARENT[version], 1)
                 servers[port].bind(("", port))
                 servers[port].listen(1)
         with net.inside(case["from"]):

@@ -12,6 +12,8 @@ export interface RuleMeaning {
   readonly statements: Rule['statements'];
   readonly verdict: Verdict;
   readonly comment: string | undefined;
+  /** What the matches do to the packet when they are asked, whether or not the rule matches. */
+  readonly sideEffects: Rule['statements'];
   /** How many kernel rules the line makes: `-s a,b -d c,d` makes four. */
   readonly span: number;
 }
@@ -40,7 +42,30 @@ export function convertRule(syntax: RuleSyntax, context: RuleContext): RuleMeani
   const done = convertJump(syntax.jump, context);
   if (done.kind === 'problem') return done;
   const comment = comments.length === 0 ? undefined : comments.join('; ');
-  return { kind: 'meaning', matches, statements: done.statements, verdict: done.verdict, comment, span };
+  return {
+    kind: 'meaning',
+    matches,
+    statements: done.statements,
+    verdict: done.verdict,
+    comment,
+    sideEffects: syntax.modules.some(restoresMark)
+      ? [{ kind: 'unknown-field', field: 'mark', text: '-m socket --restore-skmark' }]
+      : [],
+    span,
+  };
+}
+
+/** The packet gets the mark of its socket. Source: linux net/netfilter/xt_socket.c, socket_match. */
+function restoresMark(use: ModuleUse): boolean {
+  return use.name === 'socket' && use.options.some((o) => o.name === '--restore-skmark');
+}
+
+/** Marks are what targets that are not known most often change. */
+function marksChanged(text: string): Rule['statements'] {
+  return [
+    { kind: 'unknown-field', field: 'mark', text },
+    { kind: 'unknown-field', field: 'ct-mark', text },
+  ];
 }
 
 function convertModule(use: ModuleUse, context: RuleContext): readonly Match[] | Problem {
@@ -105,7 +130,11 @@ function convertJump(jump: Jump | undefined, context: RuleContext): Outcome | Pr
       'unsupported',
       `the target ${quote(jump.name)} is not known; it may accept, drop or go on`,
     );
-    return { kind: 'outcome', statements: [], verdict: { kind: 'unknown', text: jump.text } };
+    return {
+      kind: 'outcome',
+      statements: marksChanged(jump.text),
+      verdict: { kind: 'unknown', text: jump.text },
+    };
   }
   if (jump.name === '') return problem('the target has no name');
   return { kind: 'outcome', statements: [], verdict: { kind: jump.kind, chain: jump.name } };

@@ -458,14 +458,22 @@ export class FileReader {
       origin: this.#log.originOf(place),
     };
     if (command.kind !== 'delete') {
-      builder.put(
-        command.kind,
-        chain,
-        command.kind === 'append' ? 0 : (command.number ?? 1),
-        rule,
-        meaning.span,
-        place,
-      );
+      const at = command.kind === 'append' ? 0 : (command.number ?? 1);
+      const before: Rule | undefined =
+        meaning.sideEffects.length === 0
+          ? undefined
+          : {
+              ...rule,
+              matches: [],
+              statements: meaning.sideEffects,
+              verdict: { kind: 'continue' },
+              counters: undefined,
+            };
+      if (before !== undefined && command.kind === 'append')
+        builder.put('append', chain, 0, before, 0, place);
+      builder.put(command.kind, chain, at, rule, meaning.span, place);
+      if (before !== undefined && command.kind !== 'append')
+        builder.put('insert', chain, at, before, 0, place);
     } else if (guard === undefined) builder.remove(chain, { like: rule }, place);
     else {
       this.#log.add(

@@ -348,6 +348,28 @@ function convertSet(use: TargetUse): Outcome {
   return outcome([{ kind: 'no-effect', text }], CONTINUE);
 }
 
+/**
+ * TPROXY accepts packets for which a program has a transparent socket, with `(mark & ~mask) ^ value` as their mark, and drops
+ * the others. Source: linux net/netfilter/xt_TPROXY.c, tproxy_tg4.
+ */
+function convertTproxy(use: TargetUse): Outcome | Problem {
+  const given = argument(use, '--on-port');
+  if (given === undefined) return problem('TPROXY needs --on-port');
+  const port = parseNumber(given, 0xffffn);
+  if (port === undefined) return problem(`${quote(given)} is no port`);
+  const mark = argument(use, '--tproxy-mark') ?? '0/0';
+  const masked = parseMasked(mark, ALL_MARK);
+  if (masked === undefined) return problem(`${quote(mark)} is no mark`);
+  const { text } = use;
+  return outcome(
+    [
+      setField('mark', ALL_MARK ^ masked.mask, masked.value, text),
+      { kind: 'hand-over', port: port === 0n ? 'own' : Number(port), text },
+    ],
+    { kind: 'unknown', text },
+  );
+}
+
 function convertCt(use: TargetUse): Outcome {
   return outcome(
     [has(use, '--notrack') ? { kind: 'notrack', text: use.text } : { kind: 'no-effect', text: use.text }],
@@ -524,7 +546,12 @@ export const TARGETS: readonly TargetSpec[] = [
   undecided('SAME', option('--to', 1, '+'), ...switches('--nodst', '--random')),
   undecided('SYNPROXY', ...values('--mss', '--wscale'), ...switches('--sack-perm', '--timestamp', '--ecn')),
   undecided('TARPIT', ...switches('--tarpit', '--honeypot', '--reset')),
-  undecided('TPROXY', ...values('--on-port', '--on-ip', '--tproxy-mark')),
+  target(
+    'TPROXY',
+    'mark is set, delivered to another port, verdict unknown',
+    values('--on-port', '--on-ip', '--tproxy-mark'),
+    convertTproxy,
+  ),
 ];
 
 const BY_NAME: ReadonlyMap<string, TargetSpec> = new Map(TARGETS.map((t) => [t.name, t]));

@@ -112,6 +112,7 @@ function assignedFields(statement: Statement): readonly FieldName[] {
       return [statement.field];
     case 'notrack':
       return ['ct-state'];
+    case 'hand-over':
     case 'no-effect':
       return [];
   }

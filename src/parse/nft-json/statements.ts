@@ -104,8 +104,7 @@ export function readStatement(statement: unknown, text: string, scope: TableScop
     case 'queue':
       return [end({ kind: 'queue', bypass: asList(property(value, 'flags')).includes('bypass'), text })];
     case 'tproxy':
-      // Without a socket to hand the packet to, the rest of the rule is not executed.
-      return [match(text, unknown('varying', text))];
+      return tproxySteps(value, text);
     case 'flow':
       // Packets of connections that are not established yet leave the rule here.
       return [match(text, unknown('varying', text))];
@@ -120,6 +119,23 @@ export function readStatement(statement: unknown, text: string, scope: TableScop
       );
       return [end({ kind: 'unknown', text })];
   }
+}
+
+/** Without a socket to hand the packet to, the rest of the rule is not executed. Source: linux nft_tproxy.c. */
+function tproxySteps(value: unknown, text: string): readonly Step[] {
+  const given = property(value, 'port');
+  const port = given === undefined ? 'own' : asPort(given);
+  return [
+    match(text, unknown('varying', text)),
+    { kind: 'effect', statement: { kind: 'hand-over', port, text } },
+  ];
+}
+
+/** A port number; `undefined` for maps and the like. */
+function asPort(value: unknown): number | undefined {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= 0xffff
+    ? value
+    : undefined;
 }
 
 function unreadable(statement: unknown, text: string, scope: TableScope): readonly Step[] {

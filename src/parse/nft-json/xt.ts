@@ -78,13 +78,19 @@ export function xtSteps(value: unknown, text: string, scope: TableScope): readon
       { kind: 'unsupported', key: 'xt', general: true },
       'nft prints matches and targets of iptables-nft without their arguments; add the output of "iptables-save" and "ip6tables-save"',
     );
-    return [match(text, unknown(VARYING_XT.has(name) ? 'varying' : 'deterministic', shown))];
+    // What nft prints does not say whether the match restores the mark of the socket.
+    const effects = name === 'socket' ? [assignUnknown('mark', text)] : [];
+    return [...effects, match(text, unknown(VARYING_XT.has(name) ? 'varying' : 'deterministic', shown))];
   }
   return xtTarget(name, text, shown);
 }
 
 function assignUnknown(field: FieldName, text: string): Step {
   return { kind: 'effect', statement: { kind: 'unknown-field', field, text } };
+}
+
+function handOver(text: string): Step {
+  return { kind: 'effect', statement: { kind: 'hand-over', port: undefined, text } };
 }
 
 function xtTarget(name: string, text: string, shown: string): readonly Step[] {
@@ -139,6 +145,12 @@ function xtTarget(name: string, text: string, shown: string): readonly Step[] {
         },
       ];
     default:
-      return [end({ kind: 'unknown', text: shown })];
+      // Marks are what targets that are not known most often change.
+      return [
+        assignUnknown('mark', text),
+        assignUnknown('ct-mark', text),
+        ...(name === 'TPROXY' ? [handOver(text)] : []),
+        end({ kind: 'unknown', text: shown }),
+      ];
   }
 }

@@ -26,7 +26,7 @@ export const FILTER_TARGETS: readonly (readonly [target: string, outcome: string
   ['-j NOTRACK', 'notrack; continue'],
   ['-j SYNPROXY --sack-perm --timestamp', 'unknown'],
   ['-j TARPIT', 'unknown'],
-  ['-j NOSUCH --a 1', 'unknown'],
+  ['-j NOSUCH --a 1', 'mark = unknown; ct-mark = unknown; unknown'],
 ];
 
 /** Targets in table mangle, and what they do. */
@@ -56,7 +56,7 @@ export const MANGLE_TARGETS: readonly (readonly [target: string, outcome: string
   ['-j TCPMSS --clamp-mss-to-pmtu', 'no-effect; continue'],
   ['-j CHECKSUM --checksum-fill', 'no-effect; continue'],
   ['-j CLASSIFY --set-class 1:2', 'no-effect; continue'],
-  ['-j TPROXY --on-port 3128', 'unknown'],
+  ['-j TPROXY --on-port 3128', 'mark = &0xffffffff ^0x0; hand-over; unknown'],
 ];
 
 /** Targets in table nat, and what they do. */
