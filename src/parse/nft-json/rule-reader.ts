@@ -332,7 +332,8 @@ export class RuleReader {
 
   /** The statements with those that nft may have joined read both ways. */
   #withJoined(statements: ReadStatements): ReadStatements {
-    if (this.#knowledge?.isFromIptables === true) return statements;
+    // iptables-nft joins nothing, and counts every rule; a rule without a counter was written by hand into a table of its name.
+    if (this.#knowledge?.isFromIptables === true && statements.counters !== undefined) return statements;
     const list = [...statements.list];
     for (const [first, last] of joinedRuns(list.map(({ differs }) => differs))) {
       const run = list.slice(first, last + 1);

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { parseNftJson } from '../../../src/parse/nft-json/index.ts';
 import { differingPart, type HeaderPart, joinedRuns } from '../../../src/parse/nft-json/joined-matches.ts';
 
 function part(protocol: string, field: string): HeaderPart | undefined {
@@ -58,5 +59,42 @@ describe('matches with != that nft may have joined', () => {
       expect(differingPart(op, left, right)).toBeUndefined();
     expect(differingPart('!=', { payload: { protocol: 'ip', field: 'dscp' } }, 1)).toBeUndefined();
     expect(differingPart('!=', { meta: { key: 'mark' } }, 1)).toBeUndefined();
+  });
+
+  it('are two comparisons in tables of iptables-nft, which counts every rule, and nowhere else', () => {
+    const differs = (field: string) => ({
+      match: { op: '!=', left: { payload: { protocol: 'tcp', field } }, right: 22 },
+    });
+    const conditionsOf = (table: string, more: readonly unknown[]): number => {
+      const place = { family: 'ip', table };
+      const items = [
+        { table: { family: 'ip', name: table, handle: 1 } },
+        {
+          chain: {
+            ...place,
+            name: 'INPUT',
+            handle: 1,
+            type: 'filter',
+            hook: 'input',
+            prio: 0,
+            policy: 'drop',
+          },
+        },
+        {
+          rule: {
+            ...place,
+            chain: 'INPUT',
+            handle: 2,
+            expr: [differs('sport'), differs('dport'), ...more, { accept: null }],
+          },
+        },
+      ];
+      const { ruleset } = parseNftJson(JSON.stringify({ nftables: items }), 'nft.json');
+      return ruleset.tables[0]!.chains[0]!.rules[0]!.matches.length;
+    };
+    const counter = { counter: { packets: 0, bytes: 0 } };
+    expect(conditionsOf('filter', [counter])).toBe(2);
+    expect(conditionsOf('filter', [])).toBe(1);
+    expect(conditionsOf('t', [counter])).toBe(1);
   });
 });
