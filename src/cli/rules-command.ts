@@ -1,6 +1,12 @@
 import { escapeLines, escapeText } from '../finding/index.ts';
 import type { CheckDefinition, Example, Profile } from '../rulepack/index.ts';
-import { highestSeverityOf, profileMarkdown, profileMatrix, profileObject } from '../rulepack/index.ts';
+import {
+  highestSeverityOf,
+  predicateLines,
+  profileMarkdown,
+  profileMatrix,
+  profileObject,
+} from '../rulepack/index.ts';
 import { outputWidth } from './color.ts';
 import { EXIT, UsageError } from './exit-error.ts';
 import type { CliIo } from './io.ts';
@@ -164,8 +170,12 @@ function explainCheck(check: CheckDefinition, width: number): string {
     [`${check.id}: ${check.title}`, describeSeverity(check)],
     check.when === undefined
       ? []
-      : [`Reports each ${check.scope} for which all of this holds`, ...predicateLines(check.when)],
+      : [
+          `Reports each ${check.scope} for which all of this holds`,
+          ...predicateLines(check.when).map((line) => `  ${line}`),
+        ],
     ['Why it matters', ...indented(check.rationale, width)],
+    check.severityReason === undefined ? [] : ['Why this severity', ...indented(check.severityReason, width)],
     ['What to do', ...indented(check.remediation, width)],
     check.references.length === 0
       ? []
@@ -175,20 +185,6 @@ function explainCheck(check: CheckDefinition, width: number): string {
   ];
   const shown = sections.filter((section) => section.length > 0);
   return `${shown.map((section) => escapeLines(section.join('\n'))).join('\n\n')}\n`;
-}
-
-/** Predicates with their options, as they stand in the file but for the layout. */
-function predicateLines(when: NonNullable<CheckDefinition['when']>): string[] {
-  return Object.entries(when).map(([name, option]) => `  ${name}: ${flow(option)}`);
-}
-
-/** Data as YAML on one line; texts as they are. */
-function flow(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(flow).join(', ')}]`;
-  if (typeof value !== 'object' || value === null) return String(value);
-  return `{ ${Object.entries(value)
-    .map(([key, one]) => `${key}: ${flow(one)}`)
-    .join(', ')} }`;
 }
 
 function describeSeverity(check: CheckDefinition): string {

@@ -1,5 +1,6 @@
 /** Documentation pages of checks, as Markdown. What the pages say comes from the rule pack; see docs/adding-a-check.md. */
 import { highestSeverityOf } from './message.ts';
+import { predicateLines } from './predicate-text.ts';
 import type { Case, CheckDefinition } from './rulepack.ts';
 
 /** An example as its page shows it. */
@@ -130,9 +131,16 @@ export function checkPage(check: CheckDefinition, file: string, examples: ShownE
     `# ${check.id}`,
     `${escapeMarkdown(check.title)}. Severity: ${describeSeverity(check)}. Since ${check.since ?? 'ever'}${check.status === 'nursery' ? ', runs only with `--select`' : ''}.`,
     '## What it reports',
+    ...(check.when === undefined
+      ? []
+      : [
+          `Each ${check.scope} for which all of this holds:`,
+          fenced(predicateLines(check.when).join('\n'), 'yaml'),
+        ]),
     ...describeMessages(check),
     '## Why it matters',
     prose(check.rationale),
+    ...(check.severityReason === undefined ? [] : ['## Why this severity', prose(check.severityReason)]),
     '## Bad example',
     ...shownExamples(examples.bad),
     '## Good example',

@@ -11,7 +11,7 @@ import {
 
 const CHECK_KEYS = {
   required: ['id', 'title', 'severity', 'message', 'rationale', 'remediation', 'examples'],
-  optional: ['since', 'status', 'evaluate', 'options', 'scope', 'when', 'references'],
+  optional: ['since', 'status', 'severity-reason', 'evaluate', 'options', 'scope', 'when', 'references'],
 } as const;
 
 /**
@@ -31,6 +31,10 @@ export function decodeCheck(data: unknown, decoder: Decoder): CheckDefinition {
     severity: decodeCases(map.severity, ['severity'], decoder, (value, path) =>
       decoder.oneOf(value, path, SEVERITIES),
     ),
+    severityReason:
+      map['severity-reason'] === undefined
+        ? undefined
+        : decoder.text(map['severity-reason'], ['severity-reason']).trim(),
     ...decodeLogic(map, decoder),
     message: decodeCases(map.message, ['message'], decoder, (value, path) =>
       decodeMessage(value, path, decoder),

@@ -22,6 +22,7 @@ export {
   combineRulePacks,
   rulePackFromJson,
 } from './pack.ts';
+export { predicateLines } from './predicate-text.ts';
 export * from './problem.ts';
 export * from './profile-page.ts';
 export * from './rulepack.ts';

@@ -195,6 +195,8 @@ export interface CheckDefinition {
   readonly status: 'stable' | 'nursery';
   readonly title: string;
   readonly severity: Severity | readonly Case<Severity>[];
+  /** Why it is as severe as that, and no more; `undefined` where a user's rule pack does not say. */
+  readonly severityReason: string | undefined;
   /** Name of an evaluator in src/check/; `undefined` for a check with `when`. */
   readonly evaluate: string | undefined;
   /** Options of the evaluator, which alone knows their shape; `undefined` for none. */

@@ -12,6 +12,7 @@ import { shippedChecks } from '../scan-support.ts';
 const HEADINGS = [
   'What it reports',
   'Why it matters',
+  'Why this severity',
   'Bad example',
   'Good example',
   'Remediation',

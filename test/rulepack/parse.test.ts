@@ -124,7 +124,7 @@ describe('problems in a check', () => {
       'c.yaml:2:1: the key "rationale" is missing',
       'c.yaml:4:1: status: found "stabel"; did you mean "stable"? (allowed: stable, nursery)',
       'c.yaml:8:5: severity[1].is: found "middling"; allowed: info, low, medium, high, critical',
-      'c.yaml:18:1: reason: unknown key; allowed: id, title, severity, message, rationale, remediation, examples, since, status, evaluate, options, scope, when, references',
+      'c.yaml:18:1: reason: unknown key; allowed: id, title, severity, message, rationale, remediation, examples, since, status, severity-reason, evaluate, options, scope, when, references',
       'c.yaml:34:31: examples.bad[0].expect[0].line: expected a whole number from 1 to 10000000; found "three"',
     ]);
   });
