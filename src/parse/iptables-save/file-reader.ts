@@ -442,7 +442,7 @@ export class FileReader {
       this.#sayUnread(place, rest, meaning.detail);
       const rule = unknownRule(this.#log, place, rest);
       if (command.kind === 'delete') builder.taint(rule);
-      else builder.put('append', chain, 0, rule, 1, place);
+      else builder.put(command.kind, chain, command.number ?? 1, rule, 1, place);
       return;
     }
     const guards = guard === undefined ? [] : [{ text: 'a condition of the script', condition: guard }];
@@ -516,12 +516,19 @@ export class FileReader {
     const text = line.text.slice(start);
     this.#sayUnread(place, text, detail);
     const rule = unknownRule(this.#log, place, text);
-    const named = /^(-[AIRD]|--append|--insert|--replace|--delete)[ \t]+(\S+)/.exec(text.slice(0, 400));
-    const isChain =
-      named !== null && (builder.has(named[2]!) || BUILTIN_CHAINS.get(builder.name)?.has(named[2]!) === true);
-    if (isChain && named[1] !== '-D' && named[1] !== '--delete')
-      builder.put('append', named[2]!, 0, rule, 1, place);
-    else builder.taint(rule);
+    this.#putUnread(text.slice(0, 400).split(/[ \t]+/, 3), builder, rule, place);
+  }
+
+  /** Puts a rule that was not read where `words`, which begin with the command, want it. */
+  #putUnread(words: readonly string[], builder: TableBuilder, rule: Rule, place: Place): void {
+    const [option = '', chain = '', third = ''] = words;
+    const kind = Object.hasOwn(UNREAD_PLACE, option) ? UNREAD_PLACE[option] : undefined;
+    const isChain = builder.has(chain) || BUILTIN_CHAINS.get(builder.name)?.has(chain) === true;
+    const number = /^[1-9]\d{0,8}$/.test(third) ? Number(third) : undefined;
+    if (kind === undefined || !isChain) builder.taint(rule);
+    // Which rule it replaces is not said: any, from the first on.
+    else if (kind === 'replace' && number === undefined) builder.put('insert', chain, 1, rule, 1, place);
+    else builder.put(kind, chain, number ?? 1, rule, 1, place);
   }
 
   /** Executes the commands of all script lines in order, starting from empty tables. */
@@ -540,7 +547,7 @@ export class FileReader {
       this.#log.add('note', false, place, `the command changes no rule: ${quote(rest)}`);
       return;
     }
-    const builder = this.#scriptTable(command.family, syntax.table ?? 'filter', place);
+    const builder = this.#scriptTable(command.family, syntax.table ?? tableOf(command.words), place);
     if (syntax.problem !== undefined || syntax.command === undefined) {
       this.#keepUnreadCommand(command, builder, place, rest, syntax.problem ?? 'it names no chain');
       return;
@@ -568,13 +575,9 @@ export class FileReader {
     detail: string,
   ): void {
     this.#sayUnread(place, rest, detail);
-    const index = command.words.findIndex((w) => /^(?:-[AIR]|--append|--insert|--replace)$/.test(w.value));
-    const chain = index < 0 ? undefined : command.words[index + 1]?.value;
-    const rule = unknownRule(this.#log, place, rest);
-    const known =
-      chain !== undefined && (builder.has(chain) || BUILTIN_CHAINS.get(builder.name)?.has(chain) === true);
-    if (known) builder.put('append', chain, 0, rule, 1, place);
-    else builder.taint(rule);
+    const index = command.words.findIndex((w) => Object.hasOwn(UNREAD_PLACE, w.value));
+    const words = index < 0 ? [] : command.words.slice(index, index + 3).map((w) => w.value);
+    this.#putUnread(words, builder, unknownRule(this.#log, place, rest), place);
   }
 
   #scriptTable(family: 'ip' | 'ip6', name: string, place: Place): TableBuilder {
@@ -619,6 +622,26 @@ export class FileReader {
       );
     }
   }
+}
+
+/** Where a rule goes that could not be read, by the option that names its chain. */
+const UNREAD_PLACE: Readonly<Record<string, 'append' | 'insert' | 'replace'>> = {
+  '-A': 'append',
+  '--append': 'append',
+  '-I': 'insert',
+  '--insert': 'insert',
+  '-R': 'replace',
+  '--replace': 'replace',
+};
+
+/** The table a command names after what could not be read of it; `filter` where it names none. */
+function tableOf(words: readonly Word[]): string {
+  for (const [index, { value }] of words.entries()) {
+    if (value === '-t' || value === '--table') return words[index + 1]?.value ?? 'filter';
+    const attached = /^(?:-t|--table=)([\w-]+)$/.exec(value)?.[1];
+    if (attached !== undefined) return attached;
+  }
+  return 'filter';
 }
 
 function executeChainCommand(command: Command, builder: TableBuilder, place: Place): void {
