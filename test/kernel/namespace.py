@@ -19,6 +19,7 @@ import time
 
 from conntrack import ConnectionTable
 from frames import SEQUENCE_SHIFT, build
+from routes import Routes
 
 # Addresses of the namespace itself, outside every range that rules and packets use (RFC 2544).
 OWN_IPV4 = "198.18.%d.1"
@@ -85,26 +86,6 @@ def make_interfaces(names):
         lines += ["addr add %s/32 dev %s" % (OWN_IPV4 % number, name)]
         lines += ["addr add %s/128 dev %s nodad" % (OWN_IPV6 % number, name)]
     run(["ip", "-batch", "-"], "\n".join(lines) + "\n")
-
-
-class Routes:
-    """Routing of the namespace, changed as the packets to come need it."""
-
-    def __init__(self):
-        self._local = False
-
-    def switch(self, way, oif):
-        """Makes everything the host's own on input and through `lo`, else lets everything leave by `oif`."""
-        local = way == "input" or oif == "lo"
-        lines = []
-        if local != self._local:
-            verb = "add" if local else "del"
-            lines += ["route %s local 0.0.0.0/0 dev lo" % verb, "route %s local ::/0 dev lo" % verb]
-        if not local:
-            lines += ["route replace 0.0.0.0/0 dev %s" % oif, "route replace ::/0 dev %s" % oif]
-        self._local = local
-        if lines:
-            run(["ip", "-batch", "-"], "\n".join(lines) + "\n")
 
 
 # ---- loading and exporting with the real tools
@@ -213,9 +194,11 @@ def recorder_text(packets):
     return RECORDER % extra
 
 
-def read_recorder():
-    """Contents of the recorder's sets, each element a list of integers and addresses as text."""
+def take_recorder():
+    """Takes the recorder away. What its sets held: each element a list of integers and addresses as text."""
+    # In two steps: nft 1.0.6 ends with a segmentation fault where one file has both.
     text = run(["nft", "-n", "list", "table", "inet", "nwaudit_recorder"])
+    run(["nft", "delete", "table", "inet", "nwaudit_recorder"])
     sets = {}
     for name, body in re.findall(r"set (\w+) \{(.*?)\n\t\}", text, re.S):
         elements = re.search(r"elements = \{(.*)\}", body, re.S)
@@ -320,22 +303,29 @@ def batches(packets):
     return out
 
 
-def outcome(number, packet, sets):
-    suffix = "6" if ":" in packet["saddr"] else "4"
-    through = {int(e[0], 0) for e in sets["through" + suffix]}
-    strayed = {int(e[0], 0) for e in sets["strayed" + suffix]}
-    rejected = {int(e[0], 0) for e in sets["rejected" + suffix]}
-    reset = {int(e[0], 0) >> SEQUENCE_SHIFT for e in sets["resets"]}
-    if packet["hook"] == "forward" and number in strayed:
-        return {"verdict": "strayed"}
-    if number not in through:
-        stopped = number in rejected or (packet["proto"] == 6 and number in reset)
-        return {"verdict": "reject" if stopped else "drop"}
-    for element in sets["delivered" + suffix]:
-        if int(element[0], 0) == number:
-            daddr = str(ipaddress.ip_address(element[1]))
-            return {"verdict": "accept", "daddr": daddr, "dport": int(element[2], 0)}
-    return {"verdict": "accept"}
+class Outcomes:
+    """What the recorder's sets say of each packet."""
+
+    def __init__(self, sets):
+        self._numbers = {name: {int(e[0], 0) for e in elements} for name, elements in sets.items()}
+        self._reset = {number >> SEQUENCE_SHIFT for number in self._numbers["resets"]}
+        self._delivered = {
+            suffix: {int(e[0], 0): e for e in reversed(sets["delivered" + suffix])} for suffix in ("4", "6")
+        }
+
+    def of(self, number, packet):
+        suffix = "6" if ":" in packet["saddr"] else "4"
+        if packet["hook"] == "forward" and number in self._numbers["strayed" + suffix]:
+            return {"verdict": "strayed"}
+        if number not in self._numbers["through" + suffix]:
+            reset = packet["proto"] == 6 and number in self._reset
+            stopped = reset or number in self._numbers["rejected" + suffix]
+            return {"verdict": "reject" if stopped else "drop"}
+        element = self._delivered[suffix].get(number)
+        if element is None:
+            return {"verdict": "accept"}
+        daddr = str(ipaddress.ip_address(element[1]))
+        return {"verdict": "accept", "daddr": daddr, "dport": int(element[2], 0)}
 
 
 def send_all(sender, packets, names):
@@ -346,9 +336,8 @@ def send_all(sender, packets, names):
         for number, packet in numbered:
             sender.send(packet, number)
         sender.settle(names)
-    sets = read_recorder()
-    run(["nft", "delete", "table", "inet", "nwaudit_recorder"])
-    return [outcome(number, packet, sets) for number, packet in enumerate(packets, 1)]
+    outcomes = Outcomes(take_recorder())
+    return [outcomes.of(number, packet) for number, packet in enumerate(packets, 1)]
 
 
 def run_case(case):
