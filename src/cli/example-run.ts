@@ -69,7 +69,11 @@ function differences(expected: ExpectedFinding, { host, origin, severity, certai
   const actual = { host, line: origin?.line, severity, certainty };
   return (['host', 'line', 'severity', 'certainty'] as const)
     .filter((key) => expected[key] !== undefined && expected[key] !== actual[key])
-    .map((key) => `expected ${key} ${expected[key]}`);
+    .map((key) =>
+      key === 'host' && host === null
+        ? `expected host ${expected.host}, but it is about no single host`
+        : `expected ${key} ${expected[key]}`,
+    );
 }
 
 /** `a.rules:3: possible, high: message`, as pages show it. */
