@@ -240,7 +240,7 @@ function bySubstitution(
   const before = changed as readonly Match[];
   if (mayReturn(verdict)) {
     if (verdict.kind === 'jump' && elsewhere.size > 0) return undefined;
-    const again = substituteAll(all(...first.map((m) => m.condition)), effects);
+    const again = substituteAll(all(...first.map((m) => m.condition)), [...effects, ...last]);
     if (again === undefined || !isNever(again)) return undefined;
   }
   const whole: Piece = { matches: [...first, ...before], statements: [...effects, ...last], verdict };

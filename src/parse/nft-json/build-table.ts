@@ -12,19 +12,22 @@ import { scanItemAt } from './scan-document.ts';
 import { locate, type SourceText } from './source-text.ts';
 import { isHeld, type RawChain, type RawRule, type RawSet, type RawTable, rulesOf } from './tables.ts';
 
-/** Makes a table of the model. `tainted`: somewhere in the document is something that no table could be told for. */
-export function buildTable(
-  raw: RawTable,
-  tainted: Origin | undefined,
-  source: SourceText,
-  log: DiagnosticLog,
-): Table {
-  return new TableBuilder(raw, tainted, source, log).build();
+/** What of a document was not read and may have held rules of every table. */
+export interface Unread {
+  /** Something among the items, for which no table could be told: it may stand before any rule. */
+  readonly among: Origin | undefined;
+  /** The text was cut here: what is lost stood after all that was read. */
+  readonly after: Origin | undefined;
+}
+
+/** Makes a table of the model. */
+export function buildTable(raw: RawTable, unread: Unread, source: SourceText, log: DiagnosticLog): Table {
+  return new TableBuilder(raw, unread, source, log).build();
 }
 
 class TableBuilder {
   readonly #raw: RawTable;
-  readonly #tainted: Origin | undefined;
+  readonly #unread: Unread;
   readonly #source: SourceText;
   readonly #log: DiagnosticLog;
   /** Sets that some rule changes. */
@@ -34,9 +37,9 @@ class TableBuilder {
   /** Table in words. */
   readonly #tableText: string;
 
-  constructor(raw: RawTable, tainted: Origin | undefined, source: SourceText, log: DiagnosticLog) {
+  constructor(raw: RawTable, unread: Unread, source: SourceText, log: DiagnosticLog) {
     this.#raw = raw;
-    this.#tainted = tainted ?? raw.tainted;
+    this.#unread = { among: unread.among ?? raw.tainted, after: unread.after };
     this.#source = source;
     this.#log = log;
     this.#tableText = `table ${raw.family} ${raw.name}`;
@@ -44,15 +47,17 @@ class TableBuilder {
 
   build(): Table {
     const { family, name, origin, flags } = this.#raw;
+    const { among, after } = this.#unread;
     this.#learn();
     this.#sayFamily();
     const dormancy = readDormancy(family, name, flags, origin, this.#log);
     const chains = [...this.#raw.chains.values()].map((chain): Chain => {
       const base = this.#baseOf(chain);
       const rules = dormancy.kind === 'unsure' && base !== undefined ? [dormancy.guard] : [];
+      if (among !== undefined) rules.push(this.#standIn(chain, among));
       let number = 0;
       for (const raw of rulesOf(chain)) this.#makeRules(chain, raw, ++number, rules);
-      if (this.#tainted !== undefined) rules.push(this.#standIn(chain, this.#tainted));
+      if (after !== undefined) rules.push(this.#standIn(chain, after));
       return { name: chain.name, base, rules, origin: chain.origin };
     });
     this.#sayMissingChains(chains);

@@ -1,5 +1,5 @@
 /** Reads what `nft -j` prints: whole rulesets, single tables and chains, and lists of commands. */
-import { EMPTY_RULESET, type ParseResult } from '../../model/index.ts';
+import { EMPTY_RULESET, type Origin, type ParseResult } from '../../model/index.ts';
 import { DiagnosticLog } from '../diagnostic-log.ts';
 import { buildTable } from './build-table.ts';
 import { parseJson, property } from './json.ts';
@@ -10,7 +10,8 @@ import { TableCollector } from './tables.ts';
 
 /**
  * Parses JSON in the format of libnftables-json(5), as nft 0.9.3 and later print it. Never throws. A text that is cut is read
- * up to the cut; its chains then end in a rule whose match and verdict are unknown. The items are parsed one by one, so that
+ * up to the cut; its chains then end in a rule whose match and verdict are unknown. Where something inside the text cannot be read
+ * and no chain can be told for it, they begin with one. The items are parsed one by one, so that
  * the values of a large document never exist all at the same time.
  */
 export function parseNftJson(text: string, file: string): ParseResult {
@@ -20,15 +21,17 @@ export function parseNftJson(text: string, file: string): ParseResult {
   const collector = new TableCollector(source, log);
   const document = scanDocument(marked, (item) => collector.take(item));
   const problem = problemOf(document, marked);
+  let cut: Origin | undefined;
   if (problem !== undefined) {
     const end = Math.min(problem.offset + 1, marked.length);
     const origin = source.originOf({ start: Math.min(problem.offset, end), end }, '$');
     log.addAt('syntax', true, origin, problem.detail);
-    collector.tainted ??= origin;
+    if (document.close >= 0) collector.tainted ??= origin;
+    else cut = origin;
     if (document.open < 0) return { ruleset: EMPTY_RULESET, diagnostics: log.finish() };
   }
   const tables = [...collector.tables.values()].map((table) =>
-    buildTable(table, collector.tainted, source, log),
+    buildTable(table, { among: collector.tainted, after: cut }, source, log),
   );
   return { ruleset: { tables, namedSets: [] }, diagnostics: log.finish() };
 }

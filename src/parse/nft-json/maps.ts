@@ -4,6 +4,7 @@ import { asList, onlyProperty, property, textProperty } from './json.ts';
 import type { Key } from './key.ts';
 import { type MapBranch, mapBranches } from './lookups.ts';
 import { contentsOf, keysIdentity, needsOf, readKeys, type TableScope } from './matches.ts';
+import { found } from './misread.ts';
 import { renderData, renderStatement } from './render.ts';
 import { match, type Option, type Step } from './steps.ts';
 
@@ -50,6 +51,10 @@ export function readMap(value: unknown, scope: TableScope, path: readonly string
   const keys = readKeys(keyPart, scope);
   const contents = contentsOf(data, keys.length, true, scope, [...path, name]);
   const needs = needsOf(keys);
+  if (contents === undefined) {
+    const detail = `expected a map as "data", found ${found(data)}; what it gives is unknown`;
+    scope.say({ kind: 'misshaped' }, detail, data === undefined ? path : [...path, name]);
+  }
   if (contents === undefined || contents === 'unknown') return { keys, needs, branches: [], open: 'missing' };
   const left = keys.map((k) => k.text).join(' . ');
   const asked = (): string =>

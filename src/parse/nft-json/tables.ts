@@ -130,7 +130,7 @@ interface Placed {
 /** Puts the items of the document together to tables, in the order in which they take effect. */
 export class TableCollector {
   readonly tables = new Map<string, RawTable>();
-  /** Something could not be placed: every table may lack rules. */
+  /** Something could not be placed: every table may lack rules, from the first one on. */
   tainted: Origin | undefined;
   readonly #source: SourceText;
   readonly #log: DiagnosticLog;
@@ -222,7 +222,8 @@ export class TableCollector {
     const path = `$.nftables[${index}]${pathText(pathAt(this.#source.text, start, from))}`;
     const origin = this.#source.originOf({ start: from, end }, path);
     this.#log.addAt('syntax', true, origin, `${origin.path}: not valid JSON`);
-    this.tainted ??= origin;
+    // An item that runs to the end of the text is where that is cut: nothing that was read stands behind it.
+    if (end < this.#source.text.length) this.tainted ??= origin;
   }
 
   // ---- commands
@@ -231,10 +232,7 @@ export class TableCollector {
     const { command, kind, value } = placed;
     if (command === 'list' || command === 'reset' || PASSIVE.has(kind)) return;
     if (kind === 'ruleset') {
-      if (command === 'flush') {
-        this.tables.clear();
-        this.#last = undefined;
-      }
+      if (command === 'flush') this.#flushRuleset(textProperty(value, 'family'));
       return;
     }
     const table = this.#tableOf(placed);
@@ -446,6 +444,13 @@ export class TableCollector {
     } else if (command === 'insert') rules.splice(Math.max(0, position), 0, rule);
     else if (position >= 0 && position < rules.length) rules.splice(position + 1, 0, rule);
     else rules.push(rule);
+  }
+
+  /** All tables, or those of one family. */
+  #flushRuleset(family: string | undefined): void {
+    for (const [key, table] of this.tables)
+      if (family === undefined || table.family === family) this.tables.delete(key);
+    this.#last = undefined;
   }
 
   #flush(kind: string, table: RawTable, value: unknown): void {

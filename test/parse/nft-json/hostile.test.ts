@@ -50,11 +50,11 @@ describe('documents that are not what they should be', () => {
     ]).toEqual(['$.nftables[2].rule.expr[0].match.right', '$.nftables[2].rule.comment', '$.nftables[2]']);
   });
 
-  it('rules after a part that cannot be read keep their meaning, and their chain ends in an unknown rule', () => {
+  it('rules after a part that cannot be read keep their meaning, and their chain begins with an unknown rule', () => {
     const result = parse(rule('{"accept":nul}'), rule('{"drop":null}'));
     expect(result.ruleset.tables[0]!.chains[0]!.rules.map((r) => r.verdict.kind)).toEqual([
-      'drop',
       'unknown',
+      'drop',
     ]);
     expect(firstPath(result)).toBe('$.nftables[2].rule.expr[0].accept');
   });
