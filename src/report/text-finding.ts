@@ -126,7 +126,11 @@ function remediationLines(remediation: Remediation, finding: Finding, context: T
     for (const line of one.with.slice(0, MAX_LINES)) lines.push(`${indent}  ${escapeText(line)}`);
     if (one.with.length > MAX_LINES) lines.push(`${indent}  ... ${one.with.length - MAX_LINES} more lines`);
     if (one.command === '') continue;
-    lines.push(`${indent}${context.paint('faint', 'run')}`);
+    const key = JSON.stringify(['run', finding.host, one.command]);
+    if (context.told.has(key)) {
+      lines.push(`${indent}${context.paint('faint', 'run, only once, what was said above already')}`);
+    } else lines.push(`${indent}${context.paint('faint', 'run')}`);
+    context.told.add(key);
     for (const line of escapeLines(one.command).split('\n')) lines.push(`${indent}  ${line}`);
   }
   return lines;

@@ -28,6 +28,7 @@ export function textReport(report: Report, options: ReportOptions): string {
     nothingFoundSection(report, context),
     leftOutSection(report, shown, options, context),
     baselineSection(report, context),
+    commandsSection(listed, context),
     unreadSection(report, context),
     notRunSection(report, context),
     remarksSection(report, context),
@@ -123,6 +124,24 @@ function leftOutSection(
   if (below > 0)
     lines.push(`Not listed: ${count(below, 'finding')} less severe than ${options.minSeverity}.`);
   return lines.map((line) => context.paint('faint', line));
+}
+
+/** Rules by their number: `iptables -D INPUT 7`, `ip6tables -t nat -R PREROUTING 2 ...`. */
+const NUMBERED = /^ip6?tables(?: -t \S+)? -[DRI] \S+ \d/m;
+
+/** Whoever runs one numbered command after the other hits other rules than those meant. */
+function commandsSection(findings: readonly Finding[], context: TextContext): string[] {
+  const seen = new Map<string | null, Set<string>>();
+  for (const { host, remediation } of findings) {
+    const own = seen.get(host) ?? new Set();
+    seen.set(host, own);
+    for (const { command } of remediation?.commands ?? []) if (NUMBERED.test(command)) own.add(command);
+  }
+  if ([...seen.values()].every((commands) => commands.size < 2)) return [];
+  return wrap(
+    'Commands that name a rule by its number are for the rule set as it was exported: each one shifts the numbers behind it. Run one on a host, export, and scan again before the next.',
+    context.width,
+  ).map((line) => context.paint('loud', line));
 }
 
 /** Recorded findings listed one by one. */

@@ -40,6 +40,31 @@ describe('whole text reports', () => {
     );
   });
 
+  test('numbered commands are told once, and that each shifts the others', () => {
+    const deleting = (id: string, number: number) =>
+      finding({
+        ...FINDINGS[0]!,
+        check: id,
+        remediation: {
+          text: 'Delete it.',
+          commands: [
+            {
+              dialect: 'iptables',
+              replace: '-A INPUT -j ACCEPT',
+              with: [],
+              command: `iptables -D INPUT ${number}`,
+            },
+          ],
+        },
+      });
+    const one = text(reportOf({ findings: [deleting('a', 7), deleting('b', 7)] }), PLAIN);
+    expect(one.split('run, only once, what was said above already')).toHaveLength(2);
+    expect(one).not.toContain('shifts the');
+    const two = text(reportOf({ findings: [deleting('a', 7), deleting('b', 8)] }), PLAIN);
+    expect(two).not.toContain('only once');
+    expect(two).toContain('each one shifts the');
+  });
+
   test('a clean run says what was checked', () => {
     expectOutput(
       'clean.txt',
