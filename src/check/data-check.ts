@@ -57,7 +57,11 @@ export const FACTS_OF_DATA_CHECKS: readonly FactOfDataCheck[] = [
   { name: 'destinations', means: 'where they go; `the host` on `input`', when: 'packets' },
   { name: 'service', means: 'their protocol and ports, `tcp/5432`', when: 'packets' },
   { name: 'ports', means: 'their ports alone', when: 'packets' },
-  { name: 'allowed', means: 'whom `except-from` and `except-to` name, or `nobody`', when: 'packets' },
+  {
+    name: 'allowed',
+    means: 'whom `except-from` and `except-to` name: hosts, networks and addresses, or `nobody`',
+    when: 'packets',
+  },
   {
     name: 'source',
     means: '`any` or `narrow`, as `open-to` takes it: for cases of severity and message',
@@ -139,12 +143,15 @@ function reportFacts(check: CheckDefinition, facts: readonly string[], decoder: 
   inText(check.remediation, ['remediation']);
 }
 
-/** Roles named in a check that the profile does not have, with their places. */
+/** Roles named in a check that the profile does not have, with their places; also of a check that has other faults. */
 export function foreignRoles(
   check: CheckDefinition,
   roles: readonly string[],
 ): { readonly path: Path; readonly detail: string }[] {
-  return check.when === undefined ? [] : unknownRoles(boundCheck(check).roles, roles);
+  if (check.when === undefined) return [];
+  // What else is wrong with the check is told where it is loaded.
+  const { roles: named } = readDataCheck(check, new Decoder(check.source.file, check.source.locate));
+  return unknownRoles(named, roles);
 }
 
 const BOUND = new WeakMap<CheckDefinition, DataCheck>();
@@ -310,7 +317,7 @@ function factsOfPackets(found: FoundPackets): Readonly<Record<string, string>> {
     destinations: destinations.size === 0 ? 'the host' : describeSources(destinations),
     service: ports.length === 0 ? names : isWhole ? `${names} on every port` : `${names}/${shown}`,
     ports: ports.length === 0 ? 'none' : shown,
-    allowed: allowed.length === 0 ? 'nobody' : listed(allowed),
+    allowed: allowed.length === 0 ? 'nobody' : listed(allowed, 8),
     ...(found.what === 'accepted' ? { source: isAny ? 'any' : 'narrow' } : {}),
   };
 }

@@ -9,6 +9,7 @@ import {
 } from '../inventory/index.ts';
 import type { PacketHook } from '../model/index.ts';
 import {
+  formatAddressInterval,
   type Interval,
   type IpVersion,
   interval,
@@ -237,7 +238,7 @@ export function resolvePeers(context: HostContext, option: PeerOption): Resolved
     add(`exception ${exception.id}`, exceptionSources(exception, estate.hosts, estate.inventory));
   }
   const names = groups.map((group) => group.name).filter((name) => name !== '');
-  const plain = option.addresses.length > 0 ? ['the addresses that the check names'] : [];
+  const plain = option.addresses.map(({ version, range }) => formatAddressInterval(version, range));
   return { groups, names: [...new Set([...names, ...plain])], unknown: [...new Set(unknown)] };
 }
 

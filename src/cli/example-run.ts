@@ -65,15 +65,22 @@ function findingCount(count: number): string {
   return count === 0 ? 'no finding' : count === 1 ? '1 finding' : `${count} findings`;
 }
 
-function differences(expected: ExpectedFinding, { host, origin, severity, certainty }: Finding): string[] {
+function differences(
+  expected: ExpectedFinding,
+  { host, origin, severity, certainty, unknowns }: Finding,
+): string[] {
   const actual = { host, line: origin?.line, severity, certainty };
   return (['host', 'line', 'severity', 'certainty'] as const)
     .filter((key) => expected[key] !== undefined && expected[key] !== actual[key])
-    .map((key) =>
-      key === 'host' && host === null
-        ? `expected host ${expected.host}, but it is about no single host`
-        : `expected ${key} ${expected[key]}`,
-    );
+    .map((key) => {
+      const because =
+        key === 'host' && host === null
+          ? ', but it is about no single host'
+          : key === 'certainty' && unknowns.length > 0
+            ? `, but it hangs on ${unknowns.join(' and ')}`
+            : '';
+      return `expected ${key} ${expected[key]}${because}`;
+    });
 }
 
 /** `a.rules:3: possible, high: message`, as pages show it. */

@@ -23,43 +23,73 @@ const DEFAULT_PROFILE = 'guide';
 const MAX_PROFILE_BYTES = 10_000_000;
 
 /**
- * The built-in rule pack with those of `--rules`.
+ * The built-in rule pack with those of `--rules`. The profile to judge by, as for `loadProfile`, is looked at where there are
+ * problems: roles that it does not have are then told with them, not in the next run.
  *
  * @throws UsageError when a folder is not there, InputProblemsError with everything that is wrong in any file.
  */
-export async function loadRulePack(io: CliIo, folders: readonly string[]): Promise<RulePack> {
+export async function loadRulePack(
+  io: CliIo,
+  folders: readonly string[],
+  profile?: string,
+  config?: Configuration,
+): Promise<RulePack> {
   // Missing or unreadable is a broken installation: nothing a user's argument causes.
   const builtIn = rulePackFromJson(JSON.parse(readFileSync(io.rulePackFile, 'utf8')));
   if (folders.length === 0) return builtIn;
-  const { parseRulePack } = await import('../rulepack/parse.ts');
+  const { readRulePack } = await import('../rulepack/parse.ts');
   const { readRulePackFolder } = await import('./rule-pack-files.ts');
   const problems: RulePackProblem[] = [];
-  const collecting = <T>(read: () => T): T | undefined => {
-    try {
-      return read();
-    } catch (error) {
-      if (!(error instanceof RulePackError)) throw error;
-      problems.push(...error.problems);
-      return undefined;
-    }
-  };
+  const packs: RulePack[] = [builtIn];
   try {
-    const further = folders.flatMap((folder): RulePack[] => {
-      const path = resolve(io.cwd, folder);
-      const files = readRulePackFolder(path, printedPath(io.cwd, path));
+    for (const folder of folders) {
+      const files = readRulePackFolder(resolve(io.cwd, folder), asGiven(folder));
       if (files.length === 0) throw new UsageError(`--rules ${folder}: there is no YAML file in it`);
-      const pack = collecting(() => parseRulePack(files, builtIn.profiles, bindCheck));
-      return pack === undefined
-        ? []
-        : [{ ...pack, checks: pack.checks.map((check) => ({ ...check, pack: folder })) }];
-    });
-    const combined = collecting(() => combineRulePacks([builtIn, ...further]));
-    if (combined !== undefined && problems.length === 0) return combined;
+      const read = readRulePack(files, builtIn.profiles, bindCheck);
+      problems.push(...read.problems);
+      packs.push({ ...read.pack, checks: read.pack.checks.map((check) => ({ ...check, pack: folder })) });
+    }
   } catch (error) {
     if (systemErrorCode(error) === undefined) throw error;
     throw new UsageError(`--rules: ${describeSystemError(error)}: ${folders.join(', ')}`);
   }
-  throw new InputProblemsError('the rule pack', problems.map(formatProblem));
+  try {
+    const combined = combineRulePacks(packs);
+    if (problems.length === 0) return combined;
+  } catch (error) {
+    if (!(error instanceof RulePackError)) throw error;
+    problems.push(...error.problems);
+  }
+  problems.push(...(await rolesOfNoProfile(io, packs, profile, config)));
+  throw new InputProblemsError('the rule pack', [...new Set(problems.toSorted(inOrder).map(formatProblem))]);
+}
+
+/** A folder as the user named it, as the beginning of paths in it. */
+function asGiven(folder: string): string {
+  return folder.replace(/(?<=[^/])\/+$/, '');
+}
+
+/** By file, and inside it by place. */
+function inOrder(a: RulePackProblem, b: RulePackProblem): number {
+  if (a.file !== b.file) return a.file < b.file ? -1 : 1;
+  return (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0);
+}
+
+/** Roles in checks of the user that the profile does not have; nothing where the profile itself cannot be used. */
+async function rolesOfNoProfile(
+  io: CliIo,
+  packs: readonly RulePack[],
+  name: string | undefined,
+  config: Configuration | undefined,
+): Promise<RulePackProblem[]> {
+  const profiles = packs.flatMap((pack) => pack.profiles);
+  const checks = packs.flatMap((pack) => pack.checks).filter((check) => check.pack !== undefined);
+  try {
+    return foreignRolesIn(checks, await loadProfile(io, { profiles, checks: [] }, name, config));
+  } catch (error) {
+    if (error instanceof UsageError || error instanceof InputProblemsError) return [];
+    throw error;
+  }
 }
 
 /**
@@ -68,17 +98,20 @@ export async function loadRulePack(io: CliIo, folders: readonly string[]): Promi
  * @throws InputProblemsError with every such role.
  */
 export function requireRoles(checks: readonly CheckDefinition[], profile: Profile): void {
+  const lines = foreignRolesIn(checks, profile).map(formatProblem);
+  if (lines.length > 0) throw new InputProblemsError('the rule pack', lines);
+}
+
+function foreignRolesIn(checks: readonly CheckDefinition[], profile: Profile): RulePackProblem[] {
   // Every profile has gateways: nwaudit itself knows what they are.
   const roles = [...new Set([...profile.roles.map((role) => role.id), 'gateway'])];
-  const lines = checks.flatMap((check) =>
+  return checks.flatMap((check) =>
     foreignRoles(check, roles).map(({ path, detail }) => {
       const { file, locate } = check.source;
-      const place = locate(path);
-      const { line, column } = place ?? { line: null, column: null };
-      return formatProblem({ file, line, column, path: formatPath(path), detail });
+      const { line, column } = locate(path) ?? { line: null, column: null };
+      return { file, line, column, path: formatPath(path), detail };
     }),
   );
-  if (lines.length > 0) throw new InputProblemsError('the rule pack', lines);
 }
 
 /**
@@ -103,7 +136,11 @@ export async function loadProfile(
   const folder = fromCommand === undefined && config !== undefined ? dirname(config.path) : io.cwd;
   const file = resolve(folder, name);
   const { parseProfile } = await import('../rulepack/parse.ts');
-  const decoded = parseProfile(readProfile(file, name), printedPath(io.cwd, file), pack.profiles);
+  const decoded = parseProfile(
+    readProfile(file, name),
+    fromCommand === undefined ? printedPath(io.cwd, file) : name,
+    pack.profiles,
+  );
   if (decoded.kind === 'ok') return decoded.value;
   throw new InputProblemsError('the profile', decoded.problems.map(formatProblem));
 }

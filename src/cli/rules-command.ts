@@ -33,7 +33,7 @@ export async function rulesCommand(
   options: RulesCommandOptions,
   io: CliIo,
 ): Promise<number> {
-  const pack = await loadRulePack(io, options.rules);
+  const pack = await loadRulePack(io, options.rules, options.profile);
   const { checks } = pack;
   if (options.test) {
     const profile = await loadProfile(io, pack, options.profile, undefined);

@@ -61,7 +61,7 @@ export async function scanCommand(
     throw new UsageError(`--write-baseline ${recordIn.printed}: this is the configuration of the run`);
   const baseline = known && readBaseline(known);
   if (recordIn !== undefined) protectFromBaseline(recordIn);
-  const pack = await loadRulePack(io, options.rules);
+  const pack = await loadRulePack(io, options.rules, options.profile, config);
   const profile = await loadProfile(io, pack, options.profile, config);
   const checks = chooseChecks(pack.checks, options.select, options.ignore);
   requireRoles(checks, profile);

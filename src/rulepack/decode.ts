@@ -155,30 +155,40 @@ export function describe(value: unknown): string {
 
 /** `did you mean "x"?` where one of the allowed words is close, and else all of them. */
 export function suggest(word: string, allowed: readonly string[]): string {
-  let best: string | undefined;
-  let bestDistance = Math.max(1, Math.floor(word.length / 3)) + 1;
-  for (const candidate of allowed) {
-    const distance = editDistance(word.toLowerCase(), candidate);
-    if (distance < bestDistance) {
-      best = candidate;
-      bestDistance = distance;
-    }
-  }
+  const best = closestWord(word, allowed);
   const all = `allowed: ${allowed.join(', ')}`;
   return best === undefined ? all : `did you mean "${best}"? (${all})`;
 }
 
-/** Insertions, deletions and replacements between two words (Levenshtein); long words count as far apart. */
-function editDistance(a: string, b: string): number {
-  if (a.length > 64 || b.length > 64) return a === b ? 0 : 64;
-  let previous = Array.from({ length: b.length + 1 }, (_, i) => i);
-  for (let i = 1; i <= a.length; i++) {
-    const current = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const replaced = (previous[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      current.push(Math.min(replaced, (previous[j] ?? 0) + 1, (current[j - 1] ?? 0) + 1));
+/** The one of these words that somebody who wrote `word` probably meant: at most one slip in three letters. */
+export function closestWord(word: string, words: readonly string[]): string | undefined {
+  let best: string | undefined;
+  let fewest = Math.max(1, Math.floor(word.length / 3)) + 1;
+  for (const candidate of words) {
+    const slips = countSlips(word.toLowerCase(), candidate);
+    if (slips < fewest) {
+      best = candidate;
+      fewest = slips;
     }
-    previous = current;
   }
-  return previous[b.length] ?? 0;
+  return best;
+}
+
+/** Missing, added and changed letters, and swapped neighbours (optimal string alignment); long words count as far apart. */
+function countSlips(a: string, b: string): number {
+  if (a.length > 64 || b.length > 64) return a === b ? 0 : 64;
+  let beforeLast: number[] = [];
+  let last = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const changed = (last[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      const isSwapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
+      const swapped = isSwapped ? (beforeLast[j - 2] ?? 0) + 1 : changed;
+      row.push(Math.min(changed, swapped, (last[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1));
+    }
+    beforeLast = last;
+    last = row;
+  }
+  return last[b.length] ?? 0;
 }

@@ -5,6 +5,7 @@
 export type { CheckBinder } from './check.ts';
 export * from './check-page.ts';
 export {
+  closestWord,
   Decoder,
   describe,
   formatPath,

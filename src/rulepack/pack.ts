@@ -75,6 +75,7 @@ export function decodeFiles(
     .map((file) =>
       read(file, (data, decoder) => {
         const check = decodeCheck(data, decoder);
+        reportName(check.id, file.file, decoder);
         bind(check, decoder);
         return check;
       }),
@@ -87,6 +88,13 @@ export function decodeFiles(
     },
     problems,
   };
+}
+
+/** Complains about a check whose file has another name: where a check is, its id tells. */
+function reportName(id: string, file: string, decoder: Decoder): void {
+  const name = file.replace(/^.*\//, '').replace(/\.ya?ml$/, '');
+  if (id !== '' && name !== id)
+    decoder.report(['id'], `the file of this check has to be called ${id}.yaml; or is its id "${name}"?`);
 }
 
 /** Profiles in an order in which each comes after those it extends or is compared with. */
@@ -177,10 +185,11 @@ export function combineRulePacks(packs: readonly RulePack[]): RulePack {
 }
 
 /** Checks whose id an earlier one has, at the place of the later one. */
-function repeatedChecks(checks: readonly CheckDefinition[]): RulePackProblem[] {
+export function repeatedChecks(checks: readonly CheckDefinition[]): RulePackProblem[] {
   const first = new Map<string, CheckDefinition>();
   return checks.flatMap((check) => {
     const { id, source } = check;
+    if (id === '') return [];
     const other = first.get(id);
     if (other === undefined) {
       first.set(id, check);
@@ -210,7 +219,7 @@ function repeatedIds(files: readonly CompiledFile[], locateIn: LocateIn): RulePa
       continue;
     }
     const decoder = new Decoder(file, locateIn(file));
-    decoder.report(['id'], `${other} has the ${kind} "${id}" already`);
+    decoder.report(['id'], `${other} has the ${kind} "${id}" already; give yours another id`);
     problems.push(...decoder.problems);
   }
   return problems;

@@ -73,7 +73,21 @@ export function parseRulePack(
   known: readonly Profile[] = [],
   bind?: CheckBinder,
 ): RulePack {
-  return readFiles(files, known, bind).pack;
+  const { pack, problems } = readRulePack(files, known, bind);
+  if (problems.length > 0) throw new RulePackError(problems);
+  return pack;
+}
+
+/**
+ * As `parseRulePack`, but for a look at what else is wrong: profiles and checks may have stand-ins where there are problems, and are not
+ * to be used then.
+ */
+export function readRulePack(
+  files: readonly RulePackFile[],
+  known: readonly Profile[] = [],
+  bind?: CheckBinder,
+): { readonly pack: RulePack; readonly problems: readonly RulePackProblem[] } {
+  return readFiles(files, known, bind);
 }
 
 /**
@@ -82,14 +96,16 @@ export function parseRulePack(
  * @throws RulePackError with every problem of every file.
  */
 export function compileRulePack(files: readonly RulePackFile[]): CompiledRulePack {
-  return { version: COMPILED_VERSION, files: readFiles(files, []).compiled };
+  const { compiled, problems } = readFiles(files, []);
+  if (problems.length > 0) throw new RulePackError(problems);
+  return { version: COMPILED_VERSION, files: compiled };
 }
 
 function readFiles(
   files: readonly RulePackFile[],
   known: readonly Profile[],
   bind?: CheckBinder,
-): { pack: RulePack; compiled: CompiledFile[] } {
+): { pack: RulePack; compiled: CompiledFile[]; problems: RulePackProblem[] } {
   const locates = new Map<string, Locate>();
   const problems: RulePackProblem[] = [];
   const compiled: CompiledFile[] = [];
@@ -102,8 +118,7 @@ function readFiles(
   }
   const decoded = decodeFiles(compiled, (file) => locates.get(file) ?? (() => null), known, bind);
   problems.push(...decoded.problems);
-  if (problems.length > 0) throw new RulePackError(problems);
-  return { pack: decoded.pack, compiled };
+  return { pack: decoded.pack, compiled, problems };
 }
 
 interface YamlText {

@@ -63,7 +63,7 @@ describe('rules --profile', () => {
   });
 
   it.each([
-    [['rules', '--profile', 'vendro'], 'no profile is called "vendro"; there are guide, vendor'],
+    [['rules', '--profile', 'vendro'], 'no profile is called "vendro"; did you mean vendor?'],
     [['rules', 'default-accept', '--profile', 'guide'], 'rules takes a check or --profile, not both'],
     [['rules', '--format', 'json'], '--format json needs --profile'],
   ])('%j is exit code 2', async (argv, expected) => {

@@ -12,7 +12,8 @@ import {
 import { parseRulePack } from '../../src/rulepack/parse.ts';
 
 const text = readFileSync(new URL('example-check.yaml', import.meta.url), 'utf8');
-const CHECK: CheckDefinition = parseRulePack([{ file: 'checks/c.yaml', text }]).checks[0]!;
+const CHECK: CheckDefinition = parseRulePack([{ file: 'checks/service-port-beyond-peers.yaml', text }])
+  .checks[0]!;
 
 test('facts replace their placeholders, each occurrence', () => {
   expect(renderMessage('{host} and {host}: {dst-ports}', { host: 'a', 'dst-ports': '1' })).toBe('a and a: 1');

@@ -1,11 +1,12 @@
 /**
  * What every built-in check has to say besides what it finds: why it is as severe as that, whose demand it is, and how the defect
- * looks in each format in which there can be one.
+ * looks in each format in which there can be one. The last two are asked of the checks of the contract alone.
  */
 import { describe, expect, test } from 'vitest';
 import { runExample } from '../../src/cli/example-run.ts';
 import type { CheckDefinition, Example } from '../../src/rulepack/index.ts';
 import { shippedChecks, shippedProfile } from '../scan-support.ts';
+import { isAdded } from './contract.ts';
 
 /** Formats of exports with rules in them, as reports name them. */
 const FORMATS = ['iptables-save', 'nft-json', 'firewalld'] as const;
@@ -124,7 +125,9 @@ describe.each(CHECKS)('$id', (check) => {
     expect(check.severityReason).toMatch(/^[A-Z].*\.$/s);
   });
 
-  test('refers to the guide, and otherwise to what was read', () => {
+  test('refers to something; of the contract, to the guide, and otherwise to what was read', () => {
+    expect(check.references).not.toEqual([]);
+    if (isAdded(check.id)) return;
     expect(check.references.filter(isGuide)).not.toEqual([]);
     expect(check.references.filter((one) => !isGuide(one) && !CITABLE.includes(one))).toEqual([]);
   });
@@ -133,7 +136,7 @@ describe.each(CHECKS)('$id', (check) => {
     'has a %s example in every format in which the defect can occur',
     (kind) => {
       const shown = new Set(check.examples[kind].flatMap((example) => formatsOf(example, check)));
-      if (NOT_ABOUT_RULES[check.id] !== undefined) return;
+      if (NOT_ABOUT_RULES[check.id] !== undefined || isAdded(check.id)) return;
       const cannot = CANNOT_OCCUR[check.id] ?? {};
       expect(FORMATS.filter((format) => !shown.has(format))).toEqual(
         FORMATS.filter((format) => cannot[format] !== undefined),

@@ -116,16 +116,18 @@ const text = (line: number) =>
 
 describe('nwaudit rules --test', () => {
   test('tells an example that gives something else, with its place', async () => {
-    const cwd = makeFolder({ 'pack/ssh.yaml': text(4) });
+    const cwd = makeFolder({ 'pack/ssh-open-to-any.yaml': text(4) });
     const result = await runCli(['rules', '--rules', 'pack', '--test'], { cwd });
     expect(result.exitCode).toBe(2);
     expect(result.stdout).toMatch(
-      /^pack\/ssh\.yaml:\d+:\d+: ssh-open-to-any, bad example "SSH from everywhere"\n {2}expected line 4; found app-01\.rules:5: high: /,
+      /^pack\/ssh-open-to-any\.yaml:\d+:\d+: ssh-open-to-any, bad example "SSH from everywhere"\n {2}expected line 4; found app-01\.rules:5: high: /,
     );
   });
 
   test('an example whose configuration is wrong is told as that', async () => {
-    const cwd = makeFolder({ 'pack/ssh.yaml': text(5).replace('admin_networks', 'admin_network') });
+    const cwd = makeFolder({
+      'pack/ssh-open-to-any.yaml': text(5).replace('admin_networks', 'admin_network'),
+    });
     const result = await runCli(['rules', 'ssh-open-to-any', '--rules', 'pack', '--test'], { cwd });
     expect(result.exitCode).toBe(2);
     expect(result.stdout).toContain('the configuration of an example of ssh-open-to-any cannot be used');
@@ -162,29 +164,53 @@ describe('a rule pack of a user', () => {
 
   test('problems of all files and packs are told at once', async () => {
     const cwd = makeFolder({
-      'a/one.yaml': text(5).replace('scope: rule', 'scope: rul'),
+      'a/ssh-open-to-any.yaml': text(5).replace('scope: rule', 'scope: rul'),
       'b/two.yaml': text(5).replace('dport: 22', 'dpor: 22').replace('ssh-open-to-any', 'two'),
     });
     const result = await runCli(['rules', '--rules', 'a', '--rules', 'b'], { cwd });
     expect(result.exitCode).toBe(2);
-    expect(result.stderr).toMatch(/^a\/one\.yaml:\d+:1: scope: found "rul"; did you mean "rule"\?/m);
+    expect(result.stderr).toMatch(
+      /^a\/ssh-open-to-any\.yaml:\d+:1: scope: found "rul"; did you mean "rule"\?/m,
+    );
     expect(result.stderr).toMatch(
       /^b\/two\.yaml:\d+:\d+: when\.accepts-any-of\.dpor: unknown key; did you mean "dport"\?/m,
     );
   });
 
+  test('what is wrong with its id, roles and place comes with everything else, at the paths as they were given', async () => {
+    const broken = text(5)
+      .replace('id: ssh-open-to-any', 'id: shadowed-rule')
+      .replace('severity: high', 'severity: hihg')
+      .replace('hook: input', 'role: sever');
+    const cwd = makeFolder({ 'here/x': '', 'a/one.yaml': broken, 'a/two.yaml': text(5) });
+    const result = await runCli(['rules', '--rules', '../a/'], { cwd: join(cwd, 'here') });
+    expect(result.exitCode).toBe(2);
+    const lines = result.stderr.split('\n').filter((line) => line.startsWith('../a/'));
+    expect(lines.map((line) => line.replace(/ \(allowed: .*/, ''))).toEqual([
+      '../a/one.yaml:2:1: id: the file of this check has to be called shadowed-rule.yaml; or is its id "one"?',
+      '../a/one.yaml:2:1: id: rules/checks/shadowed-rule.yaml has the check "shadowed-rule" already; give yours another id',
+      expect.stringMatching(/^\.\.\/a\/one\.yaml:\d+:1: severity: found "hihg"; did you mean "high"\?$/),
+      expect.stringMatching(
+        /^\.\.\/a\/one\.yaml:\d+:3: when\.role: "sever" is no role of the profile; did you mean "server"\?$/,
+      ),
+      '../a/two.yaml:2:1: id: the file of this check has to be called ssh-open-to-any.yaml; or is its id "two"?',
+    ]);
+  });
+
   test('an id that is there already is told with both files', async () => {
-    const cwd = makeFolder({ 'a/one.yaml': text(5).replace('id: ssh-open-to-any', 'id: shadowed-rule') });
+    const cwd = makeFolder({
+      'a/shadowed-rule.yaml': text(5).replace('id: ssh-open-to-any', 'id: shadowed-rule'),
+    });
     const result = await runCli(['rules', '--rules', 'a'], { cwd });
     expect(result.exitCode).toBe(2);
     expect(result.stderr).toMatch(
-      /^a\/one\.yaml:2:1: id: .*shadowed-rule\.yaml has the check "shadowed-rule" already/m,
+      /^a\/shadowed-rule\.yaml:2:1: id: .*shadowed-rule\.yaml has the check "shadowed-rule" already/m,
     );
   });
 
   test('a role that the profile does not have is no check that finds nothing, but an error', async () => {
     const cwd = makeFolder({
-      'a/one.yaml': text(5).replace('hook: input', 'role: sever'),
+      'a/ssh-open-to-any.yaml': text(5).replace('hook: input', 'role: sever'),
       'app-01.rules': '*filter\n:INPUT DROP [0:0]\nCOMMIT\n',
     });
     const result = await runCli(['scan', 'app-01.rules', '--rules', 'a'], { cwd });
@@ -197,9 +223,14 @@ describe('a rule pack of a user', () => {
       /scope: rule\nwhen:\n(?: {2}.*\n)+/,
       'evaluate: exposure\noptions: { class: nothing }\n',
     );
-    const cwd = makeFolder({ 'a/one.yaml': check, 'app-01.rules': '*filter\n:INPUT DROP [0:0]\nCOMMIT\n' });
+    const cwd = makeFolder({
+      'a/ssh-open-to-any.yaml': check,
+      'app-01.rules': '*filter\n:INPUT DROP [0:0]\nCOMMIT\n',
+    });
     const result = await runCli(['scan', 'app-01.rules', '--rules', 'a'], { cwd });
     expect(result.exitCode).toBe(2);
-    expect(result.stderr).toContain('a/one.yaml: check ssh-open-to-any: option class must be one of');
+    expect(result.stderr).toContain(
+      'a/ssh-open-to-any.yaml: check ssh-open-to-any: option class must be one of',
+    );
   });
 });
