@@ -229,8 +229,8 @@ function ofInterest(context: HostContext, side: Side, version: IpVersion): Packe
     const { space } = context.space;
     const { profile } = context.estate;
     const withPorts = space.inIntervals(space.bits('protocol'), PROTOCOLS_WITH_PORTS.map(single));
-    // Of a host with a role, every port it opens has to have a reason.
-    if (side.path === 'input' && side.target.roles.length > 0) return withPorts;
+    // Of a host with a role, every port it opens has to have a reason. The environment of what comes here has no translation.
+    if (side.target.roles.length > 0) return space.intersect(withPorts, destination(context, side, version));
     const ports = [
       ...judgedRange(context, side),
       ...profile.adminPorts.map((a) => single(a.port)),

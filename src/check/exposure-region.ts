@@ -68,6 +68,8 @@ export interface HostExposure {
   readonly path: Side['path'];
   /** Whom the packets reach: the host itself, or a host behind this one. */
   readonly target: ResolvedHost | undefined;
+  /** Names of others behind this host that the same rule lets the same packets reach. */
+  readonly furtherTargets: readonly string[];
   /** Whether the side counts: input always, forward for gateways and hosts that really forward. */
   readonly judged: boolean;
   readonly class: ExposureClass;
@@ -389,6 +391,7 @@ export class Region {
     return {
       path,
       target: host,
+      furtherTargets: [],
       judged: true,
       class: as,
       source: this.isAny ? 'any' : this.#onlyAdmin(sources) ? 'admin' : 'narrow',
@@ -482,7 +485,9 @@ export class Region {
       deliveredPreimage(hostSpace, environment, version, wanted, fields),
     );
     const sure = space.forall(before, space.variables({ keys: 'all' }));
-    const own = rangesOfVersion(host.addresses, version);
+    // What is translated on its way was sent to the host that translates it.
+    const addressee = this.#blamed.acceptedBy === undefined ? host : this.#context.host;
+    const own = rangesOfVersion(addressee.addresses, version);
     return space.sample(space.isEmpty(sure) ? before : sure, {
       saddr:
         version === 4

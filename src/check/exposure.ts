@@ -27,6 +27,7 @@ import {
   type Side,
   tellsNothing,
 } from './blamed.ts';
+import { listed } from './describe.ts';
 import { ALL_PORTS, entitlement } from './entitlement.ts';
 import {
   type Excess,
@@ -51,7 +52,7 @@ export function inputExposures(context: HostContext): readonly HostExposure[] {
 
 /**
  * The exposures of a host's forward side: a forward side that is open altogether, and, on gateways, what it lets through to
- * the hosts of the estate. Computed once per host.
+ * the hosts of the estate. What one rule opens alike on the way to several of them is one exposure. Computed once per host.
  */
 export function forwardExposures(context: HostContext): readonly HostExposure[] {
   return context.once('forward exposures', () => {
@@ -73,16 +74,79 @@ export function forwardExposures(context: HostContext): readonly HostExposure[] 
       });
     }
     if (!judged) return out;
+    const byRule = new Map<string, HostExposure[]>();
     for (const target of [...context.estate.hosts, ...roleNetworkTargets(context)]) {
       if (target === context.host || target.addresses.length === 0 || target.roles.length === 0) continue;
       const side: Side = { path: 'forward', target };
       const all = collectBlamed(context, side);
       for (const blamed of all) {
-        if (!open.has(blamed.key)) out.push(...classify(context, side, blamed, all));
+        if (open.has(blamed.key)) continue;
+        const ofRule = byRule.get(blamed.key) ?? [];
+        ofRule.push(...classify(context, side, blamed, all));
+        byRule.set(blamed.key, ofRule);
       }
     }
+    const translated = [...byRule.values()].flat().filter((e) => e.acceptedBy !== undefined);
+    for (const ofRule of byRule.values())
+      out.push(...joinTargets(ofRule.filter((e) => !isBehindTranslation(e, translated))));
     return out;
   });
+}
+
+/**
+ * Whether a rule that accepts what was translated opens, for packets that were not, no more than the translation does: one hole, told at
+ * the translation.
+ */
+function isBehindTranslation(exposure: HostExposure, translated: readonly HostExposure[]): boolean {
+  const { rule, acceptedBy } = exposure;
+  if (rule === undefined || acceptedBy !== undefined || !OTHER_PORTS.has(exposure.class)) return false;
+  return translated.some(
+    (other) =>
+      other.acceptedBy?.rule === rule &&
+      other.class === exposure.class &&
+      other.source === exposure.source &&
+      other.target === exposure.target &&
+      exposure.protocols.every((protocol) => other.protocols.includes(protocol)) &&
+      subtractIntervals(exposure.ports, other.ports).length === 0 &&
+      [...exposure.sources].every(
+        ([version, list]) => subtractIntervals(list, other.sources.get(version) ?? []).length === 0,
+      ),
+  );
+}
+
+/** Exposures of one rule, those that differ in nothing but whom the packets reach as one. */
+function joinTargets(exposures: readonly HostExposure[]): HostExposure[] {
+  const joined = new Map<string, HostExposure>();
+  for (const exposure of exposures) {
+    const key = withoutTarget(exposure);
+    const first = joined.get(key);
+    joined.set(
+      key,
+      first === undefined
+        ? exposure
+        : { ...first, furtherTargets: [...first.furtherTargets, exposure.target!.name] },
+    );
+  }
+  return [...joined.values()];
+}
+
+/** What a finding says of an exposure of one rule, its target aside. */
+function withoutTarget(exposure: HostExposure): string {
+  const lists = (ranges: Iterable<Interval>) => [...ranges].map(({ lo, hi }) => `${lo}-${hi}`);
+  return JSON.stringify([
+    exposure.class,
+    exposure.source,
+    exposure.variant,
+    exposure.certain,
+    exposure.unknowns,
+    [...exposure.sources].map(([version, list]) => [version, lists(list)]),
+    exposure.entitledPeers.map((peer) => peer.name),
+    exposure.peersUnknown,
+    exposure.protocols,
+    lists(exposure.ports),
+    // The range of the target is part of what is said of it.
+    exposure.class === 'range-mismatch' ? exposure.target?.name : undefined,
+  ]);
 }
 
 /** The hosts that live in the networks of a role, as one host each network. */
@@ -99,7 +163,7 @@ function roleNetworkTargets(context: HostContext): ResolvedHost[] {
   }));
 }
 
-/** A gateway by role, or a host that translates connections to others or has rules of its own for forwarding. */
+/** A gateway by role, or a host that translates connections to others. */
 function reallyForwards(context: HostContext): boolean {
   if (context.host.roles.includes('gateway')) return true;
   return context.input.ruleset.tables.some((table) =>
@@ -108,7 +172,7 @@ function reallyForwards(context: HostContext): boolean {
         (rule) =>
           rule.verdict.kind === 'nat' &&
           rule.verdict.nat.kind === 'dnat' &&
-          rule.verdict.nat.addresses !== undefined,
+          (rule.verdict.nat.addresses !== undefined || rule.verdict.nat.unknownTarget),
       ),
     ),
   );
@@ -117,15 +181,43 @@ function reallyForwards(context: HostContext): boolean {
 function classify(context: HostContext, side: Side, blamed: Blamed, all: readonly Blamed[]): HostExposure[] {
   const found = classifyCertainty(context, side, blamed, all, 'maybe');
   const sure = classifyCertainty(context, side, blamed, all, 'surely');
+  const way = found.length === 0 ? undefined : unknownWay(context, side, blamed);
+  const ways = way === undefined ? [] : [way];
   let names: readonly string[] | undefined;
   return found.map((exposure) => {
     const unread = unreadPart(context, blamed);
-    if (unread !== undefined) return { ...exposure, certain: false, unknowns: [unread] };
+    if (unread !== undefined) return { ...exposure, certain: false, unknowns: [unread, ...ways] };
     const same = sure.find((s) => s.class === exposure.class && s.source === exposure.source);
-    if (same !== undefined) return { ...same, certain: true, unknowns: [] };
+    if (same !== undefined) return { ...same, certain: way === undefined, unknowns: ways };
     names ??= namesOfUnknowns(context, blamed);
-    return { ...exposure, certain: false, unknowns: names };
+    return { ...exposure, certain: false, unknowns: [...names, ...ways] };
   });
+}
+
+/**
+ * What of the routes a forwarded packet hangs on, `undefined` where it hangs on none. Routes are in no export: of a rule that names no
+ * destination and lets packets out by some interfaces only, nobody can tell whether they lead to the target.
+ */
+function unknownWay(context: HostContext, side: Side, blamed: Blamed): string | undefined {
+  if (side.path !== 'forward' || blamed.acceptedBy !== undefined || blamed.passages.length === 0)
+    return undefined;
+  const { space } = context.space;
+  const oif = space.interfaceBits('oif');
+  const named = [...context.mentioned].map((name) => ({ name, set: space.interfaceIn(oif, name, false) }));
+  const others = space.minus(space.interfaceValid('oif'), space.unionAll(named.map(({ set }) => set)));
+  const leaving = blamed.passages.map(({ version, arriving }) => ({
+    version,
+    arriving,
+    out: space.exists(arriving, space.variablesExcept({ interfaces: ['oif'] })),
+  }));
+  const isOpen = ({ version, arriving, out }: (typeof leaving)[number]) =>
+    space.count(arriving, ['daddr'], version) >= 1n << (version === 4 ? 31n : 127n) &&
+    !space.includes(out, others);
+  if (!leaving.every(isOpen)) return undefined;
+  const names = named.filter(({ set }) => leaving.some(({ out }) => space.intersects(out, set)));
+  return names.length === 0
+    ? 'the way there leads out by an interface that the rule names'
+    : `the way there leads out by ${listed(names.map(({ name }) => name))}`;
 }
 
 /** Names of unknown tests that a finding lists at most: a rule set of thousands would make a report of megabytes. */
@@ -288,12 +380,15 @@ const SILENT_FROM_ADMIN: ReadonlySet<ExposureClass> = new Set([
   'undeclared-port',
 ]);
 
+/** Classes about ports that are not the product's. */
+export const OTHER_PORTS: ReadonlySet<ExposureClass> = new Set(['undeclared-port', 'never-remote-port']);
+
 /** Ports of a host's own DHCP and DHCPv6 clients, to which servers answer unasked. Source: RFC 2131, 4.1; RFC 8415, 7.2. */
 const DHCP_CLIENTS: readonly Interval[] = [single(68), single(546)];
 
 /**
- * Access to ports that no class before is about: nothing of the profile explains it. Judged on the input side of hosts with a
- * role, outside chains that container engines and hypervisors write for guests of their own.
+ * Access to ports that no class before is about: nothing of the profile explains it. Judged on the way to hosts with a role, on their
+ * input side outside chains that container engines and hypervisors write for guests of their own.
  */
 function otherPorts(
   context: HostContext,
@@ -302,7 +397,7 @@ function otherPorts(
   excesses: readonly Excess[],
   together: () => readonly Excess[],
 ): HostExposure | undefined {
-  if (side.path !== 'input' || side.target.roles.length === 0 || isForGuests(blamed)) return undefined;
+  if (side.target.roles.length === 0 || (side.path === 'input' && isForGuests(blamed))) return undefined;
   const { space } = context.space;
   const { profile } = context.estate;
   const of = (protocols: readonly number[], ports: readonly Interval[]) =>
@@ -357,7 +452,7 @@ function neverRemote(
   excesses: readonly Excess[],
   together: () => readonly Excess[],
 ): HostExposure[] {
-  if (side.path !== 'input' || side.target.roles.length === 0) return [];
+  if (side.target.roles.length === 0) return [];
   const { space } = context.space;
   const range = space.inIntervals(space.bits('dport'), judgedRange(context, side));
   const ports = space.minus(neverRemotePorts(context), range);

@@ -133,3 +133,108 @@ test('sources too scattered to list do not stop the host', () => {
   const rules = ['-A INPUT -s 0.0.0.1/0.0.0.1 -p tcp -m tcp --dport 8000 -j ACCEPT'];
   expect(exposures('client-01', rules)[0]).toMatch(/^client-inbound-unscoped/);
 });
+
+describe('the forward side', () => {
+  const GATEWAY = {
+    admin_networks: ['198.51.100.0/28'],
+    hosts: {
+      'nw-server': { role: 'server', addresses: ['192.0.2.10'] },
+      'sn-01': { role: 'storage-node', addresses: ['192.0.2.20'] },
+      'client-01': { role: 'client', addresses: ['203.0.113.101'] },
+      'gw-01': { role: 'gateway', addresses: ['192.0.2.1'] },
+    },
+  };
+  const forwarded = (rules: readonly string[], config: unknown = GATEWAY, tables = '', host = 'gw-01') => {
+    const head = '*filter\n:INPUT DROP [0:0]\n:FORWARD DROP [0:0]\n:OUTPUT ACCEPT [0:0]\n';
+    const text = `${tables}${head}${rules.map((rule) => `-A FORWARD ${rule}\n`).join('')}COMMIT\n`;
+    return scanTexts({ [`${host}.rules`]: text }, config).findings.filter(
+      (f) => f.hook === 'forward' && f.check !== 'undocumented-rule',
+    );
+  };
+  const ALL = 'client-01, nw-server and sn-01';
+
+  test('one rule for another port on the way to several hosts is one finding that names them', () => {
+    const found = forwarded(['-p tcp -m tcp --dport 2375 -j ACCEPT']);
+    expect(found).toMatchObject([
+      { check: 'undeclared-port', severity: 'medium', certainty: 'certain', host: 'gw-01' },
+    ]);
+    expect(found[0]!.message).toContain(
+      `gw-01, on the way to ${ALL}, accepts tcp/2375 from any IPv4 address`,
+    );
+    expect(found[0]!.remediation?.note).toContain(`an exception to ${ALL}.`);
+  });
+
+  test('an exception counts for the host that it names, and those left over are named', () => {
+    const exceptions = [
+      { to: 'sn-01', from: '0.0.0.0/0', ports: 'tcp/2375', reason: 'test', expires: '2099-01-01' },
+    ];
+    const rule = '-p tcp -m tcp --dport 2375 -j ACCEPT';
+    const [found, ...others] = forwarded([rule], { ...GATEWAY, exceptions }).filter(
+      ({ check }) => check === 'undeclared-port',
+    );
+    expect(others).toEqual([]);
+    expect(found!.message).toContain('on the way to client-01 and nw-server, accepts tcp/2375');
+    // Who else is declared behind the gateway makes it no other finding.
+    expect(found!.fingerprint).toBe(forwarded([rule])[0]!.fingerprint);
+  });
+
+  test('severity follows the source, as on the input side', () => {
+    const found = forwarded([
+      '-s 198.51.100.0/28 -d 192.0.2.10/32 -p tcp -m tcp --dport 22 -j ACCEPT',
+      '-s 203.0.113.0/24 -d 192.0.2.10/32 -p udp -m udp --dport 161 -j ACCEPT',
+      '-s 203.0.113.101/32 -d 192.0.2.10/32 -p tcp -m tcp --dport 4369 -j ACCEPT',
+    ]);
+    expect(found.map((f) => `${f.check} ${f.severity} ${f.origin?.line}`)).toEqual([
+      'never-remote-port medium 7',
+      'undeclared-port low 6',
+      'undeclared-port info 5',
+    ]);
+  });
+
+  test("ports of addresses that no declared host has, ICMP, and DHCP clients are nobody's business", () => {
+    expect(
+      forwarded([
+        '-d 192.0.2.80/32 -p tcp -m tcp --dport 443 -j ACCEPT',
+        '-p icmp -j ACCEPT',
+        '-p udp -m udp --dport 68 -j ACCEPT',
+      ]),
+    ).toEqual([]);
+  });
+
+  test('a rule that names an interface and no destination hangs on routes, which no export holds', () => {
+    const port = '-p tcp -m tcp --dport 443 -j ACCEPT';
+    const [open] = forwarded([`-i lan0 -o wan0 ${port}`]);
+    expect(open).toMatchObject({ certainty: 'possible', unknowns: ['the way there leads out by wan0'] });
+    const sure = ['-o lan0 -d 192.0.2.0/24', '! -o docker0', '-i wan0'].map(
+      (rule) => forwarded([`${rule} ${port}`])[0]?.certainty,
+    );
+    expect(sure).toEqual(['certain', 'certain', 'certain']);
+  });
+
+  const translation = (rule: string) => `*nat\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING ${rule}\nCOMMIT\n`;
+  const CLIENT = {
+    admin_networks: GATEWAY.admin_networks,
+    hosts: { ...GATEWAY.hosts, 'gw-01': { role: 'client' } },
+  };
+
+  test('a translation to a host of the estate is told there, not once more at the rule behind it', () => {
+    const dnat = translation('-p tcp -m tcp --dport 2222 -j DNAT --to-destination 192.0.2.10:22');
+    const found = forwarded(['-d 192.0.2.10/32 -p tcp -m tcp --dport 22 -j ACCEPT'], CLIENT, dnat);
+    expect(found).toMatchObject([{ check: 'undeclared-port', severity: 'medium', origin: { line: 3 } }]);
+    expect(found[0]!.message).toContain('accepts tcp/22 (translated, from port 2222) from any IPv4 address');
+    expect(found[0]!.related).toMatchObject([{ origin: { line: 9 } }]);
+  });
+
+  test('the rule behind a translation that lets in more is told too', () => {
+    const dnat = translation(
+      '-s 203.0.113.7/32 -p tcp -m tcp --dport 2222 -j DNAT --to-destination 192.0.2.10:22',
+    );
+    const found = forwarded(['-d 192.0.2.10/32 -p tcp -m tcp --dport 22 -j ACCEPT'], CLIENT, dnat);
+    expect(found.map((f) => `${f.severity} ${f.origin?.line}`)).toEqual(['medium 9', 'low 3']);
+  });
+
+  test('a translation that the forward side stops opens nothing', () => {
+    const dnat = translation('-p tcp -m tcp --dport 2222 -j DNAT --to-destination 192.0.2.10:22');
+    expect(forwarded([], CLIENT, dnat)).toEqual([]);
+  });
+});

@@ -18,7 +18,7 @@ import { elementRules, knownOf } from '../counterpart.ts';
 import { describeExposure, describeService, describeSources, describeWitness, listed } from '../describe.ts';
 import { entitledAccess } from '../entitlement.ts';
 import { chainOrigin, type Evidence, evidence, fileOrigin, placeText, ruleOrigin } from '../evidence.ts';
-import { forwardExposures, inputExposures } from '../exposure.ts';
+import { forwardExposures, inputExposures, OTHER_PORTS } from '../exposure.ts';
 import type { ExposureClass, HostExposure } from '../exposure-region.ts';
 import type { HostContext } from '../host-context.ts';
 import { readTest } from '../read-test.ts';
@@ -83,7 +83,7 @@ export function exposureEvidence(context: HostContext, found: HostExposure): Evi
     facts: {
       host:
         found.path === 'forward' && found.target !== undefined
-          ? `${host.name}, on the way to ${found.target.name},`
+          ? `${host.name}, on the way to ${listed([found.target.name, ...found.furtherTargets])},`
           : host.name,
       side: found.path,
       judged: found.judged,
@@ -96,6 +96,7 @@ export function exposureEvidence(context: HostContext, found: HostExposure): Evi
       need: needText(names, found.peersUnknown),
       entitled: names.length === 0 ? 'nobody' : listed(names),
       via: found.acceptedBy === undefined ? 'none' : translatedPorts(found),
+      translated: found.acceptedBy === undefined ? '' : translatedText(found),
       roles: host.roles.length === 0 ? 'unknown' : listed(host.roles),
       listener: listenersOf(context, found),
       yaml: found.class === 'unknown-source' ? yamlHint(found) : 'none',
@@ -112,7 +113,6 @@ export function exposureEvidence(context: HostContext, found: HostExposure): Evi
       table?.name ?? '',
       chain?.name ?? '',
       rule === undefined ? 'policy' : normalizeRuleText(rule.text),
-      ...(found.path === 'forward' && found.target !== undefined ? [found.target.name] : []),
     ],
   });
 }
@@ -169,6 +169,12 @@ function translatedPorts(found: HostExposure): string {
   return found.witness?.dport === undefined ? 'another port' : `port ${found.witness.dport}`;
 }
 
+/** Behind the ports that are reached, in brackets: that they are reached by a translation. */
+function translatedText(found: HostExposure): string {
+  const example = countIntervals(found.ports) === 1n ? '' : 'for example ';
+  return ` (translated, ${example}from ${translatedPorts(found)})`;
+}
+
 /** What to write into nwaudit.yaml about the sources: hosts for single addresses, a network of a role for wider ranges. */
 function yamlHint(found: HostExposure): string {
   const addresses = [...found.sources].flatMap(([version, list]) => describeAddresses(version, list).saddr);
@@ -183,6 +189,8 @@ function yamlHint(found: HostExposure): string {
 
 function adviceFor(context: HostContext, found: HostExposure): Advice {
   const { table, chain, rule, carried } = found;
+  if (found.path === 'forward' && OTHER_PORTS.has(found.class) && found.source !== 'admin')
+    return { commands: [], note: forwardNote(context, found) };
   // What the vendor requires is not taken away by a command to copy.
   if (
     table === undefined ||
@@ -273,6 +281,20 @@ function admittedBy(context: HostContext, rules: readonly Rule[], version: IpVer
       ];
     }),
   );
+}
+
+/** What to do where the packets are for somebody behind the host. */
+function forwardNote({ host }: HostContext, found: HostExposure): string {
+  const receiver = found.target?.name ?? 'NAME';
+  const exception =
+    found.class === 'never-remote-port' || receiver.includes(' ')
+      ? ''
+      : ` Where it is needed, say so in nwaudit.yaml with an exception to ${listed([receiver, ...found.furtherTargets])}.`;
+  const where =
+    found.acceptedBy === undefined
+      ? 'delete the rule, or write into it who may send to whom on these ports'
+      : 'delete the translation and what lets its packets through, or write into both who may send';
+  return `The place to change is ${host.name}: ${where}.${exception}`;
 }
 
 const NOBODY_NAMED =
