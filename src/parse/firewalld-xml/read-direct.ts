@@ -21,7 +21,8 @@ export class DirectReader implements XmlHandler {
   readonly #passthroughs: { family: string; args: string; origin: Origin }[] = [];
   readonly #seen = new Set<string>();
   #root: Origin | undefined;
-  #open: XmlElement | undefined;
+  /** The last `<rule>` and the last `<passthrough>` that began: firewalld keeps one of each, whatever stands inside. */
+  readonly #open = new Map<string, XmlElement>();
   /** Set by the first error: firewalld reads no further. */
   #stopped = false;
 
@@ -49,19 +50,20 @@ export class DirectReader implements XmlHandler {
     else if (name === 'direct') this.#root = origin;
     else if (this.#root === undefined) this.#log.skipped(origin, `<${name}> outside of <direct>`);
     else if (name === 'chain') this.#chain(element);
-    else this.#open = element;
+    else if (name === 'rule' && !Object.hasOwn(TABLES, attributeOf(element, 'ipv') ?? ''))
+      this.stop(origin, `the IP version ${quote(attributeOf(element, 'ipv') ?? '')} is none`);
+    else this.#open.set(name, element);
   }
 
   end(name: string, text: string, origin: Origin): void {
     if (this.#stopped || (name !== 'rule' && name !== 'passthrough')) return;
-    const element = this.#open;
-    this.#open = undefined;
+    const element = this.#open.get(name);
+    this.#open.delete(name);
     // firewalld turns line breaks into spaces and forgets what stood before an inner tag.
     const args = text.replaceAll('\n', ' ');
     if (args === '')
       this.#log.skipped(element?.origin ?? origin, `<${name}> of direct.xml without arguments`);
-    else if (element === undefined || element.name !== name)
-      this.stop(origin, `</${name}> where no <${name}> is open`);
+    else if (element === undefined) this.stop(origin, `</${name}> where no <${name}> is open`);
     else {
       const place = { ...element.origin, endLine: origin.endLine, endColumn: origin.endColumn };
       if (!isSplittable(args)) this.stop(place, 'the arguments of a direct rule have an open quotation mark');
