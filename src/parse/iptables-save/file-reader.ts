@@ -2,7 +2,14 @@ import type { Condition, ParseDiagnostic, Rule, Table } from '../../model/index.
 import { DiagnosticLog, type Place, quote, shorten } from '../diagnostic-log.ts';
 import { printWord, splitSavedLine, type Word } from '../words.ts';
 import { convertRule } from './convert-rule.ts';
-import { type FamilyDecision, familyOfFile, familyOfHeader, familyOfLines } from './family.ts';
+import {
+  type FamilyDecision,
+  familyOfFile,
+  familyOfHeader,
+  familyOfLines,
+  familyOfName,
+  familyOfProtocols,
+} from './family.ts';
 import { type Line, placeOf, type ScriptCommand } from './lines.ts';
 import {
   type HiddenRules,
@@ -43,6 +50,8 @@ export class FileReader {
   readonly #scripts = new Map<string, TableBuilder>();
   readonly #tables = new Map<string, Table>();
   #open: Section | undefined;
+  /** Whether the file's name tells the IP version. */
+  readonly #isNamed: boolean;
   #hasTables = false;
   #header: 'ip' | 'ip6' | undefined;
   #program: IptablesProgram | undefined;
@@ -61,6 +70,7 @@ export class FileReader {
     this.#log = new DiagnosticLog(file);
     this.#forced = forced;
     this.#fileFamily = familyOfFile(lines, file);
+    this.#isNamed = familyOfName(file) !== undefined;
   }
 
   /** Everything the lines say. `crlf`: where the first line with a CR stands. */
@@ -252,7 +262,11 @@ export class FileReader {
   }
 
   #familyOf(section: Section): 'ip' | 'ip6' {
-    return this.#forced ?? section.header ?? (familyOfLines(section.lines) ?? this.#fileFamily).family;
+    const own = this.#forced ?? section.header ?? familyOfLines(section.lines)?.family;
+    if (own !== undefined) return own;
+    // A section of protocols alone may be of the other version than the rest, unless the name tells.
+    const hint = this.#isNamed ? undefined : familyOfProtocols(section.lines);
+    return (hint ?? this.#fileFamily).family;
   }
 
   #readSection(section: Section): void {

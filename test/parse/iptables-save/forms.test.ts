@@ -356,10 +356,23 @@ describe('IP versions', () => {
     expect(decideFamily('-A INPUT -p ipv6-icmp -j ACCEPT\n', 'x').family).toBe('ip6');
     expect(decideFamily('ip6tables -A INPUT -j DROP\n', 'x').family).toBe('ip6');
     expect(decideFamily('*filter\nCOMMIT\n', 'host/rules.v6').family).toBe('ip6');
-    expect(decideFamily('*filter\nCOMMIT\n', 'rules.v4')).toEqual({
+    expect(decideFamily('*filter\nCOMMIT\n', 'x')).toEqual({
       family: 'ip',
       reason: 'nothing in it says IPv6',
     });
+  });
+
+  it('takes the name of a file over a protocol, which both programs take, and its addresses over the name', () => {
+    const icmp6 = '*raw\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -p ipv6-icmp -j CT --notrack\nCOMMIT\n';
+    const rules = '*filter\n:INPUT DROP [0:0]\n-A INPUT -s 2001:db8::1/128 -j ACCEPT\nCOMMIT\n';
+    const families = (text: string, file: string) =>
+      parseIptablesSave(text, file).ruleset.tables.map((t) => `${t.family} ${t.name}`);
+    expect(families(icmp6, 'host/iptables.rules')).toEqual(['ip raw']);
+    expect(families(icmp6, 'host/rules.v4')).toEqual(['ip raw']);
+    expect(families(icmp6, 'host/iptables-v6.txt')).toEqual(['ip6 raw']);
+    expect(families(icmp6, 'host/export.txt')).toEqual(['ip6 raw']);
+    expect(families(icmp6.replace('ipv6-icmp', 'icmp'), 'host/ip6tables.rules')).toEqual(['ip6 raw']);
+    expect(families(`${rules}${icmp6}`, 'host/iptables.rules')).toEqual(['ip6 filter', 'ip6 raw']);
   });
 
   it('follows the option over everything but command names', () => {
