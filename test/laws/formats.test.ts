@@ -9,8 +9,9 @@ import { hostPolicyToIptables } from './host-policy-iptables.ts';
 import { hostPolicyToNft, type NftStyle } from './host-policy-nft.ts';
 import { foreignOutcomes } from './outcomes.ts';
 import { useSeed } from './seed.ts';
+import { anyZonePolicy, toFirewalldFiles, type ZonePolicy, zonesToHostPolicy } from './zone-policy.ts';
 
-useSeed('laws of formats', 40);
+useSeed('laws of formats', 25);
 
 /** Fails when the texts were not read whole. */
 function parse(texts: Readonly<Record<string, string>>): Ruleset {
@@ -40,6 +41,88 @@ describe('a policy written for iptables and for nft', () => {
         expect(differences(asIptables(policy), asNft(policy, { inet, named }))).toEqual([]);
       }),
     );
+  });
+});
+
+describe('zones of firewalld and the rules that they stand for', () => {
+  const asZones = (policy: ZonePolicy): Ruleset => {
+    const files = Object.entries(toFirewalldFiles(policy));
+    return parse(Object.fromEntries(files.map(([name, text]) => [`firewalld/${name}`, text])));
+  };
+  const onInput = (a: Ruleset, b: Ruleset) => [
+    ...foreignOutcomes(a, b, ['input']),
+    ...foreignOutcomes(b, a, ['input']),
+  ];
+
+  test('let the same packets in', () => {
+    fc.assert(
+      fc.property(anyZonePolicy, fc.boolean(), (policy, iptables) => {
+        const rules = zonesToHostPolicy(policy);
+        const read = iptables ? asIptables(rules) : asNft(rules, { inet: true, named: false });
+        expect(onInput(asZones(policy), read)).toEqual([]);
+      }),
+    );
+  });
+});
+
+describe('a mistake in reading a zone is noticed', () => {
+  const here = (version: 4 | 6, net: number, bits: number) => ({ version, network: { net, host: 0, bits } });
+  const tcp = (lo: number, hi = lo) => ({ proto: 'tcp', range: [lo, hi] }) as const;
+  const ZONES: ZonePolicy = [
+    {
+      name: 'public',
+      target: 'default',
+      sources: [],
+      interfaces: ['eth+'],
+      ports: [tcp(22)],
+      sourcePorts: [],
+      rules: [
+        {
+          source: { ...here(4, 1, 8), negated: false },
+          port: tcp(7937, 9936),
+          action: 'accept',
+          priority: 0,
+        },
+        { source: undefined, port: tcp(9090), action: 'drop', priority: -1 },
+        { source: { ...here(6, 1, 8), negated: true }, port: tcp(9090, 9091), action: 'accept', priority: 0 },
+      ],
+    },
+    {
+      name: 'alpha',
+      target: 'DROP',
+      sources: [here(4, 0, 8), here(6, 0, 8)],
+      interfaces: ['bond0'],
+      ports: [],
+      sourcePorts: [tcp(20)],
+      rules: [],
+    },
+  ];
+  const rules = asIptables(zonesToHostPolicy(ZONES));
+  const files = toFirewalldFiles(ZONES);
+  const mistaken = (right: string, wrong: string): Ruleset =>
+    parse(
+      Object.fromEntries(
+        Object.entries(files).map(([name, text]) => [`firewalld/${name}`, text.replace(right, wrong)]),
+      ),
+    );
+  const isSame = (a: Ruleset, b: Ruleset): boolean =>
+    [foreignOutcomes(a, b, ['input']), foreignOutcomes(b, a, ['input'])].every((found) => found.length === 0);
+
+  test.each([
+    ['nothing', '', '', true],
+    ['a port', 'port="22"', 'port="23"', false],
+    ['the end of a range', '9936', '9937', false],
+    ['a source', '192.0.2.0/24', '192.0.2.0/25', false],
+    ['the source of a rich rule', '198.51.100.0/24', '198.51.101.0/24', false],
+    ['an inverted source', ' invert="True"', '', false],
+    ['a priority', ' priority="-1"', ' priority="1"', false],
+    ['an action', '<drop/>', '<reject/>', false],
+    ['a target', ' target="DROP"', '', false],
+    ['an interface', 'bond0', 'bond1', false],
+    ['a source port', '<source-port', '<port', false],
+    ['the default zone', 'DefaultZone=public', 'DefaultZone=alpha', false],
+  ])('%s', (_, right, wrong, same) => {
+    expect(isSame(mistaken(right, wrong), rules)).toBe(same);
   });
 });
 

@@ -45,13 +45,7 @@ export function changesOf(policy: HostPolicy): readonly Change[] {
       return { what: `${what} of rule ${i + 1} (${table} ${chain})`, policy: { ...policy, rules: placed } };
     }),
   );
-  const left = rules.map(
-    ({ table, chain }, i): Change => ({
-      what: `rule ${i + 1} (${table} ${chain}) is left out`,
-      policy: { ...policy, rules: rules.filter((_, k) => k !== i) },
-    }),
-  );
-  return [...policies, ...ofRules, ...left];
+  return [...policies, ...ofRules];
 }
 
 type Changed = readonly [string, HostRule];

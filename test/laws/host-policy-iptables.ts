@@ -3,7 +3,7 @@ import { formatAddress, type IpVersion } from '../../src/net/index.ts';
 import {
   type Addresses,
   addressRange,
-  CHAINS,
+  chainsOf,
   type HostPolicy,
   type HostRule,
   type Negatable,
@@ -31,17 +31,16 @@ export function hostPolicyToIptables(policy: HostPolicy): IptablesFiles {
   return { iptables: text(4), ip6tables: text(6), ipset: sets.join('') };
 }
 
-function tableText(
-  { dropping, rules }: HostPolicy,
-  table: TableName,
-  version: IpVersion,
-  sets: string[],
-): string {
-  const chains = CHAINS[table].map((chain) => {
-    const isOwn = chain === 'side' || chain === 'deep';
-    const drops = table === 'filter' && dropping.includes(chain);
-    return `:${chain} ${isOwn ? '-' : drops ? 'DROP' : 'ACCEPT'} [0:0]\n`;
-  });
+function tableText(policy: HostPolicy, table: TableName, version: IpVersion, sets: string[]): string {
+  const { dropping, rules } = policy;
+  const { atHooks, others } = chainsOf(policy, table);
+  const chains = [
+    ...atHooks.map((chain) => {
+      const drops = table === 'filter' && dropping.includes(chain);
+      return `:${chain} ${drops ? 'DROP' : 'ACCEPT'} [0:0]\n`;
+    }),
+    ...others.map((chain) => `:${chain} - [0:0]\n`),
+  ];
   const lines = rules
     .filter((placed) => placed.table === table && versionsOf(placed.rule).includes(version))
     .flatMap(({ chain, rule }) =>
@@ -89,6 +88,8 @@ function targets({ proto, action }: HostRule, version: IpVersion): readonly (rea
   }
 }
 
+const protocolName = (proto: NonNullable<HostRule['proto']>, version: IpVersion): string =>
+  proto === 'tcp' || proto === 'udp' ? proto : (proto === 'icmp') === (version === 4) ? 'icmp' : 'ipv6-icmp';
 const not = (negated: boolean): string => (negated ? '! ' : '');
 
 function options(rule: HostRule, version: IpVersion, sets: string[], extra: string): readonly string[] {
@@ -102,7 +103,7 @@ function options(rule: HostRule, version: IpVersion, sets: string[], extra: stri
   ] as const)
     if (asked !== undefined)
       out.push(`${not(asked.negated)}${name} ${asked.value.name}${asked.value.prefix ? '+' : ''}`);
-  if (proto !== undefined) out.push(`-p ${proto !== 'icmp' ? proto : version === 4 ? 'icmp' : 'ipv6-icmp'}`);
+  if (proto !== undefined) out.push(`-p ${protocolName(proto, version)}`);
   if (sport !== undefined) out.push(portOption(sport, 'sport', proto ?? ''));
   if (dport !== undefined) out.push(portOption(dport, 'dport', proto ?? ''));
   if (icmp !== undefined) {

@@ -3,8 +3,9 @@ import { formatAddress, type Interval, type IpVersion, normalizeIntervals } from
 import {
   type Addresses,
   addressIntervals,
-  CHAINS,
   type ChainName,
+  chainsOf,
+  type HookName,
   type HostPolicy,
   type HostRule,
   type Negatable,
@@ -24,7 +25,7 @@ export interface NftStyle {
 }
 
 const PRIORITIES: Readonly<Record<TableName, number>> = { raw: -300, mangle: -150, nat: -100, filter: 0 };
-const HOOKS: Readonly<Partial<Record<ChainName, string>>> = {
+const HOOKS: Readonly<Record<HookName, string>> = {
   PREROUTING: 'prerouting',
   INPUT: 'input',
   FORWARD: 'forward',
@@ -58,17 +59,16 @@ class TableText {
 
   items(): readonly object[] {
     const place = { family: this.#family, table: 'host' };
-    const chains = TABLES.flatMap((table) =>
-      CHAINS[table].map((chain) => ({
-        chain: {
-          ...place,
-          name: this.#chainName(table, chain),
-          handle: this.#next(),
-          ...this.#base(table, chain),
-        },
-      })),
-    );
-    const rules = TABLES.flatMap((table) => CHAINS[table].flatMap((chain) => this.#rules(table, chain)));
+    const chains = TABLES.flatMap((table) => {
+      const { atHooks, others } = chainsOf(this.#policy, table);
+      return [
+        ...atHooks.map((name) => ({ name, base: this.#base(table, name) })),
+        ...others.map((name) => ({ name, base: {} })),
+      ].map(({ name, base }) => ({
+        chain: { ...place, name: chainName(table, name), handle: this.#next(), ...base },
+      }));
+    });
+    const rules = TABLES.flatMap((table) => this.#rules(table));
     return [
       { table: { family: this.#family, name: 'host', handle: this.#next() } },
       ...this.#sets,
@@ -81,28 +81,22 @@ class TableText {
     return this.#handle++;
   }
 
-  #chainName(table: TableName, chain: ChainName): string {
-    return HOOKS[chain] === undefined ? chain : `${table}_${chain}`;
-  }
-
-  #base(table: TableName, chain: ChainName): object {
-    const hook = HOOKS[chain];
-    if (hook === undefined) return {};
+  #base(table: TableName, chain: HookName): object {
     const drops = table === 'filter' && this.#policy.dropping.includes(chain);
     // Packets that a program of the host sends are routed anew when a mark changes.
     const type = table === 'nat' ? 'nat' : table === 'mangle' && chain === 'OUTPUT' ? 'route' : 'filter';
-    return { type, hook, prio: PRIORITIES[table], policy: drops ? 'drop' : 'accept' };
+    return { type, hook: HOOKS[chain], prio: PRIORITIES[table], policy: drops ? 'drop' : 'accept' };
   }
 
-  #rules(table: TableName, chain: ChainName): readonly object[] {
+  #rules(table: TableName): readonly object[] {
     return this.#policy.rules
-      .filter((placed) => placed.table === table && placed.chain === chain)
-      .flatMap(({ rule }) =>
+      .filter((placed) => placed.table === table)
+      .flatMap(({ chain, rule }) =>
         this.#versions(rule).map((version) => ({
           rule: {
             family: this.#family,
             table: 'host',
-            chain: this.#chainName(table, chain),
+            chain: chainName(table, chain),
             handle: this.#next(),
             expr: this.#expressions(rule, version),
           },
@@ -117,7 +111,10 @@ class TableText {
       return versions.filter((version) => version === (this.#family === 'ip' ? 4 : 6));
     const { saddr, daddr, pairs, proto, action } = rule;
     const differs =
-      [saddr, daddr, pairs].some((part) => part !== undefined) || proto === 'icmp' || action.kind === 'dnat';
+      [saddr, daddr, pairs].some((part) => part !== undefined) ||
+      proto === 'icmp' ||
+      proto === 'foreign-icmp' ||
+      action.kind === 'dnat';
     return versions.length === 2 && !differs ? [undefined] : versions;
   }
 
@@ -191,7 +188,7 @@ class TableText {
     const isImplied =
       [dport, sport, icmp, flags, pairs].some((part) => part !== undefined) || action.kind === 'by-port';
     if (proto === undefined || isImplied) return [];
-    const name = proto === 'icmp' && version === 6 ? 'ipv6-icmp' : proto;
+    const name = protocolName(proto, version);
     return [match({ meta: { key: 'l4proto' } }, name)];
   }
 
@@ -266,6 +263,11 @@ class TableText {
   }
 }
 
+/** A chain at a hook is one for each table of the policy. */
+const chainName = (table: TableName, chain: ChainName): string =>
+  Object.hasOwn(HOOKS, chain) ? `${table}_${chain}` : chain;
+const protocolName = (proto: NonNullable<HostRule['proto']>, version: IpVersion): string =>
+  proto === 'tcp' || proto === 'udp' ? proto : (proto === 'icmp') === (version === 4) ? 'icmp' : 'ipv6-icmp';
 const protocolOf = (version: IpVersion): 'ip' | 'ip6' => (version === 4 ? 'ip' : 'ip6');
 const payload = (protocol: string, field: string): object => ({ payload: { protocol, field } });
 const oneOrList = (list: readonly string[]): unknown => (list.length === 1 ? list[0] : list);

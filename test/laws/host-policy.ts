@@ -26,7 +26,9 @@ export type Addresses =
   | { readonly kind: 'set'; readonly networks: readonly Network[]; readonly holes: readonly Network[] };
 
 export type Range = readonly [number, number];
-export type ChainName = 'PREROUTING' | 'INPUT' | 'FORWARD' | 'OUTPUT' | 'side' | 'deep';
+/** Hooks, and chains of the table filter to jump to. */
+export type ChainName = HookName | 'side' | 'deep' | `zone-${string}`;
+export type HookName = 'PREROUTING' | 'INPUT' | 'FORWARD' | 'OUTPUT';
 export type TableName = 'raw' | 'mangle' | 'nat' | 'filter';
 
 /** What a rule does. Some belong to one table. */
@@ -43,8 +45,8 @@ export type Action =
 export interface HostRule {
   /** Absent: a rule for both. */
   readonly version?: IpVersion;
-  /** `icmp` is ICMPv6 in IPv6. */
-  readonly proto?: 'tcp' | 'udp' | 'icmp';
+  /** `icmp` is ICMPv6 in IPv6; `foreign-icmp` is that of the other version, as a protocol number that means nothing there. */
+  readonly proto?: 'tcp' | 'udp' | 'icmp' | 'foreign-icmp';
   /** Closed ranges; with tcp and udp only. */
   readonly dport?: Negatable<readonly Range[]>;
   readonly sport?: Negatable<readonly Range[]>;
@@ -75,13 +77,24 @@ export interface HostPolicy {
   }[];
 }
 
-/** Chains of each table that policies use, and where they stand. */
-export const CHAINS: Readonly<Record<TableName, readonly ChainName[]>> = {
+const HOOKS: Readonly<Record<TableName, readonly HookName[]>> = {
   raw: ['PREROUTING', 'OUTPUT'],
   mangle: ['PREROUTING', 'OUTPUT'],
   nat: ['PREROUTING', 'OUTPUT'],
-  filter: ['INPUT', 'FORWARD', 'OUTPUT', 'side', 'deep'],
+  filter: ['INPUT', 'FORWARD', 'OUTPUT'],
 };
+
+/** Chains of a table: those at a hook, and those to jump to. */
+export function chainsOf(
+  { rules }: HostPolicy,
+  table: TableName,
+): { readonly atHooks: readonly HookName[]; readonly others: readonly ChainName[] } {
+  const zones = rules.map(({ chain }) => chain).filter((chain) => chain.startsWith('zone-'));
+  return {
+    atHooks: HOOKS[table],
+    others: table === 'filter' ? ['side', 'deep', ...new Set(zones)] : [],
+  };
+}
 
 /** The IP versions of a rule. */
 export function versionsOf({ version }: HostRule): readonly IpVersion[] {
@@ -232,7 +245,7 @@ const matchesAt = ({ table, chain }: Place): fc.Arbitrary<Omit<HostRule, 'action
   return fc
     .record({
       version: fc.constantFrom<IpVersion | undefined>(undefined, 4, 6),
-      proto: fc.constantFrom<HostRule['proto']>(undefined, 'tcp', 'tcp', 'udp', 'icmp'),
+      proto: fc.constantFrom<HostRule['proto']>(undefined, 'tcp', 'tcp', 'udp', 'icmp', 'foreign-icmp'),
       dport: often(orNot(portRanges)),
       sport: seldom(orNot(portRanges)),
       icmp: often(orNot(fc.constantFrom(...ICMP))),

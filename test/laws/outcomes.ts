@@ -34,10 +34,14 @@ const VERSIONS: readonly IpVersion[] = [4, 6];
  * only says more exactly what `wider` says. Both ways round: the rule sets leave the same open. Packets of all connection states, with all
  * marks. Destinations are compared bit by bit, so two that are possible are not told apart from their mixtures.
  */
-export function foreignOutcomes(closer: Ruleset, wider: Ruleset): readonly ForeignOutcome[] {
+export function foreignOutcomes(
+  closer: Ruleset,
+  wider: Ruleset,
+  paths: readonly PacketHook[] = PATHS,
+): readonly ForeignOutcome[] {
   const shared = sharedSpace([closer, wider]);
   const found: ForeignOutcome[] = [];
-  for (const path of PATHS)
+  for (const path of paths)
     for (const version of VERSIONS) {
       const allowed = outcomesOf(wider, shared, path, version);
       for (const [outcome, packets] of outcomesOf(closer, shared, path, version)) {
