@@ -1,7 +1,9 @@
 /** docs/guide-coverage.md as data: what it names exists, and what it says is shown by an example is not found without the check. */
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import type { CheckDefinition } from '../src/rulepack/index.ts';
+import { CONFIG, exportOf, FLOWS } from './rules/guide-flows.ts';
 import { ROOT, scanTexts, shippedChecks } from './scan-support.ts';
 
 interface Row {
@@ -44,33 +46,58 @@ test.each(ROWS)('$number: names checks that there are, or says why no export can
   const named = idsIn(`${row.coveredBy} ${row.shownBy}`).filter((id) => !NO_CHECKS.has(id));
   expect(named.filter((id) => !byId.has(id))).toEqual([]);
   if (row.shownBy === '-') expect(isNotFromExports(row)).toBe(true);
-  else expect(row.shownBy).toMatch(/^`[a-z0-9-]+` bad \d+$|^`(?:test|fixtures)\/\S+`$/);
+  else if (!row.coveredBy.startsWith('Not from exports: ')) {
+    // What shows it is found by one of the checks that cover it.
+    const [id = 'missing-required-path'] = idsIn(row.shownBy);
+    expect(row.shownBy).toMatch(/^`[a-z0-9-]+` bad \d+$|^flows of [a-z0-9-]+( in| out)?$/);
+    expect(named.filter((one) => one === id).length).toBeGreaterThan(idsIn(row.shownBy).length);
+  }
 });
 
-test.each(ROWS.filter((row) => row.shownBy.includes('/')))('$number: $shownBy is there', ({ shownBy }) => {
-  expect(existsSync(join(ROOT, shownBy.replaceAll('`', '')))).toBe(true);
-});
+/** Places of all findings with a check and without it, as lines; a check that has to be asked for is not part of a plain run otherwise. */
+function withAndWithout(check: CheckDefinition, files: Readonly<Record<string, string>>, config: unknown) {
+  const places = (checks: typeof CHECKS) =>
+    scanTexts(files, config, { checks }).findings.map(
+      ({ check: by, host, hook, origin }) => `${by} ${host} ${hook} ${origin?.file}:${origin?.line}`,
+    );
+  const all = CHECKS.filter((one) => one.status === 'stable' || one === check);
+  return { withIt: places(all), without: places(all.filter((one) => one !== check)) };
+}
 
-const EXAMPLES = [...new Set(ROWS.map((row) => row.shownBy).filter((text) => text.includes(' bad ')))];
+/** The check finds something, and without it that alone is missing. */
+function expectOnlyBy(check: CheckDefinition, files: Readonly<Record<string, string>>, config: unknown) {
+  const { withIt, without } = withAndWithout(check, files, config);
+  const lost = withIt.filter((place) => place.startsWith(`${check.id} `));
+  expect(lost).not.toEqual([]);
+  expect(without).toEqual(withIt.filter((place) => !lost.includes(place)));
+}
 
-describe.each(EXAMPLES)('%s', (text) => {
+const shownBy = (pattern: RegExp) => [
+  ...new Set(ROWS.map((row) => row.shownBy).filter((text) => pattern.test(text))),
+];
+
+test.each(shownBy(/ bad \d+$/))('%s is found with the check, and not without it', (text) => {
   const [, id = '', number = ''] = /^`([a-z0-9-]+)` bad (\d+)$/.exec(text) ?? [];
   const check = byId.get(id);
   const example = check?.examples.bad[Number(number) - 1];
+  if (check === undefined || example === undefined) throw new Error(`${text} does not exist`);
+  expectOnlyBy(check, example.files, example.config);
+});
 
-  test('is found with the check, and not without it', () => {
-    if (check === undefined || example === undefined) throw new Error(`${text} does not exist`);
-    const places = (checks: typeof CHECKS) =>
-      scanTexts(example.files, example.config, { checks }).findings.map(
-        ({ check: by, host, origin }) => `${by} ${host} ${origin?.file}:${origin?.line}`,
-      );
-    // A check that has to be asked for is not part of a plain run.
-    const all = CHECKS.filter((one) => one.status === 'stable' || one === check);
-    const withIt = places(all);
-    const without = places(all.filter((one) => one !== check));
-    const lost = withIt.filter((place) => place.startsWith(`${id} `));
-    expect(lost.length).toBeGreaterThan(0);
-    expect(without.filter((place) => lost.includes(place))).toEqual([]);
-    expect(without).toHaveLength(withIt.length - lost.length);
-  });
+describe.each(shownBy(/^flows of /))('%s', (text) => {
+  const [, host = '', way] = /^flows of (\S+)(?: (in|out))?$/.exec(text) ?? [];
+  const closed = FLOWS.flatMap(([of, direction, peer, ports], i) =>
+    of === host && (way === undefined || direction === way) ? [{ direction, peer, ports, i }] : [],
+  );
+
+  test('there are some', () => expect(closed).not.toEqual([]));
+
+  test.each(closed)(
+    '$direction, $peer, $ports: closed is found with the check, and not without it',
+    ({ i }) => {
+      const check = byId.get('missing-required-path');
+      if (check === undefined) throw new Error('no such check');
+      expectOnlyBy(check, { [`${host}.rules`]: exportOf(host, i) }, CONFIG);
+    },
+  );
 });
