@@ -61,6 +61,26 @@ export function compareExample(example: Example, findings: readonly Finding[]): 
   return problems;
 }
 
+/** The evaluator whose examples are about files that cannot be read whole. */
+const REPORTS_GAPS = 'unread-input';
+
+/**
+ * What of an example was not read or not judged whole, one sentence each. Rules that nobody read show nothing about a check: it is silent,
+ * or speaks, for another reason than the example says. None for the check that is about such files.
+ */
+export function gapsOf({ inputs, hosts, diagnostics }: Report, check: CheckDefinition): string[] {
+  if (check.evaluate === REPORTS_GAPS) return [];
+  const told = diagnostics.filter(({ incomplete }) => incomplete);
+  const untold = inputs.filter(({ file, whole }) => !whole && told.every((d) => d.origin.file !== file));
+  return [
+    ...told.map(({ origin, detail }) => `not read whole: ${origin.file}:${origin.line}: ${detail}`),
+    ...untold.map(({ file }) => `not read whole: ${file}`),
+    ...hosts.flatMap(({ name, notRun }) =>
+      notRun.map(({ reason }) => `not run to its end on ${name}: ${reason}`),
+    ),
+  ];
+}
+
 function findingCount(count: number): string {
   return count === 0 ? 'no finding' : count === 1 ? '1 finding' : `${count} findings`;
 }

@@ -124,7 +124,7 @@ async function testChecks(
   io: CliIo,
 ): Promise<number> {
   requireRoles(checks, profile);
-  const { compareExample, runExample } = await import('./example-run.ts');
+  const { compareExample, gapsOf, runExample } = await import('./example-run.ts');
   const lines: string[] = [];
   let wrong = 0;
   let examples = 0;
@@ -132,9 +132,10 @@ async function testChecks(
     for (const kind of ['bad', 'good'] as const) {
       for (const [i, example] of check.examples[kind].entries()) {
         examples++;
-        const problems = problemsOf(() =>
-          compareExample(example, runExample(example, check, profile, all).findings),
-        );
+        const problems = problemsOf(() => {
+          const report = runExample(example, check, profile, all);
+          return [...gapsOf(report, check), ...compareExample(example, report.findings)];
+        });
         if (problems.length === 0) continue;
         wrong++;
         const at = check.source.locate(['examples', kind, i]);

@@ -1,12 +1,15 @@
 import { describe, expect, test } from 'vitest';
 import { EVALUATORS } from '../../src/check/index.ts';
+import { gapsOf } from '../../src/cli/example-run.ts';
 import { scanTexts, shippedChecks } from '../scan-support.ts';
 
 const checks = shippedChecks();
 
 describe.each(checks)('$id', (check) => {
   test.each(check.examples.bad)('reports: $name', (example) => {
-    const findings = scanTexts(example.files, example.config).findings.filter((f) => f.check === check.id);
+    const report = scanTexts(example.files, example.config);
+    const findings = report.findings.filter((f) => f.check === check.id);
+    expect(gapsOf(report, check)).toEqual([]);
     const seen = findings.map((f) => ({
       host: f.host,
       line: f.origin?.line,
@@ -22,7 +25,9 @@ describe.each(checks)('$id', (check) => {
   });
 
   test.each(check.examples.good)('stays silent: $name', (example) => {
-    const findings = scanTexts(example.files, example.config).findings.filter((f) => f.check === check.id);
+    const report = scanTexts(example.files, example.config);
+    const findings = report.findings.filter((f) => f.check === check.id);
+    expect(gapsOf(report, check)).toEqual([]);
     expect(findings.map((f) => f.message)).toEqual([]);
   });
 });

@@ -134,6 +134,27 @@ describe('nwaudit rules --test', () => {
   });
 });
 
+describe('nwaudit rules --test, files of an example that cannot be read whole', () => {
+  test('are an error at the place of the example, although the check is silent as expected', async () => {
+    const at = text(5).indexOf('  good:');
+    const good = text(5)
+      .slice(at)
+      .replace(/\*filter[\s\S]*?COMMIT\n/, 'a file that is no export\n');
+    const cwd = makeFolder({ 'pack/ssh-open-to-any.yaml': text(5).slice(0, at) + good });
+    const result = await runCli(['rules', '--rules', 'pack', '--test'], { cwd });
+    expect(result.exitCode).toBe(2);
+    expect(result.stdout).toMatch(
+      /^pack\/ssh-open-to-any\.yaml:\d+:\d+: ssh-open-to-any, good example ".+"\n {2}not read whole: app-01\.rules:1: .+\n1 check, 3 examples: 1 not as expected\n$/,
+    );
+  });
+
+  test('are what the check about such files is for', async () => {
+    const result = await runCli(['rules', 'unread-input', '--test'], { cwd: ROOT });
+    expect(result.stdout).toContain('all as expected');
+    expect(result.exitCode).toBe(0);
+  });
+});
+
 describe('a rule pack of a user', () => {
   test('is listed with its pack, explained with its predicates, and stands in JSON and SARIF', async () => {
     const list = await runCli(['rules', '--rules', FOLDER], { cwd: ROOT });
