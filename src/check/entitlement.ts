@@ -1,7 +1,14 @@
 /** Who may send what to a host: flows of the profile and exceptions of the configuration, as packet sets. */
 
 import { exceptionSources, type ResolvedHost } from '../inventory/index.ts';
-import { type Interval, type IpVersion, interval, single, subtractIntervals } from '../net/index.ts';
+import {
+  type Interval,
+  type IpVersion,
+  interval,
+  normalizeIntervals,
+  single,
+  subtractIntervals,
+} from '../net/index.ts';
 import type { PacketSet } from '../packet-set/index.ts';
 import type { Flow } from '../rulepack/index.ts';
 import type { KeptAccess } from './change.ts';
@@ -72,11 +79,29 @@ export function entitlement(context: HostContext, host: ResolvedHost, version: I
     for (const { protocol, ports } of exception.ports) {
       all = space.union(
         all,
-        accessSet(context, version, sources, protocol, ports.length === 0 ? [ALL_PORTS] : ports),
+        accessSet(context, version, sources, protocol, portsLifted(context, host, protocol, ports)),
       );
     }
   }
   return { all, vendor, outsideRange };
+}
+
+/**
+ * Of the ports of an exception (none: all), those that it opens. Not what nobody has to reach from another host: that is accepted by a
+ * waiver only. Inside the service range such a port is one of the range.
+ */
+function portsLifted(
+  { estate }: HostContext,
+  host: ResolvedHost,
+  protocol: number,
+  ports: readonly Interval[],
+): Interval[] {
+  const range = normalizeIntervals([...defaultServiceRange(estate), ...(host.servicePorts ?? [])]);
+  const never = estate.profile.neverRemote.filter((n) => n.protocol === protocol).map((n) => single(n.port));
+  return subtractIntervals(
+    ports.length === 0 ? [ALL_PORTS] : ports,
+    subtractIntervals(normalizeIntervals(never), range),
+  );
 }
 
 /**
@@ -122,7 +147,7 @@ export function entitledAccess(
     if (estate.inventory === undefined) break;
     for (const { version, range } of exceptionSources(exception, estate.hosts, estate.inventory))
       for (const { protocol, ports } of exception.ports)
-        keep(version, range, protocol, ports.length === 0 ? [ALL_PORTS] : ports);
+        keep(version, range, protocol, portsLifted(context, host, protocol, ports));
   }
   return kept;
 }
