@@ -238,3 +238,26 @@ describe('the forward side', () => {
     expect(forwarded([], CLIENT, dnat)).toEqual([]);
   });
 });
+
+describe('a message tells no more and no less than the rule opens', () => {
+  const message = (check: string, rules: string, policy = 'DROP') => {
+    const text = `*filter\n:INPUT ${policy} [0:0]\n:FORWARD DROP [0:0]\n${rules}COMMIT\n`;
+    return scanTexts({ 'client-01.rules': text }, CONFIG).findings.find((f) => f.check === check)?.message;
+  };
+
+  test('a chain policy that lets in everything but UDP is not told to let UDP in', () => {
+    const [some, all] = ['-A INPUT -p udp -j DROP\n', ''].map((rules) =>
+      message('default-accept', rules, 'ACCEPT'),
+    );
+    expect(some).toContain('(tcp/');
+    expect(all).toContain('(tcp, udp/');
+  });
+
+  test('a rule for more than the service range is told to be that', () => {
+    const [wide, exact] = ['7000:9936', '7938:9936'].map((ports) =>
+      message('client-inbound-unscoped', `-A INPUT -p tcp -m tcp --dport ${ports} -j ACCEPT\n`),
+    );
+    expect(wide).toContain('accepts tcp/7937-9936 and further ports from any IPv4 address');
+    expect(exact).toContain('accepts tcp/7938-9936 from any IPv4 address');
+  });
+});

@@ -37,8 +37,10 @@ export const wideDeclaration: Evaluator = {
   *run(context) {
     const { inventory, hosts, today } = context.estate;
     if (inventory === undefined) return;
-    for (const fact of checkDeclarations(inventory, hosts, today)) {
-      if (fact.kind !== 'too-wide' && fact.kind !== 'contains-other-roles') continue;
+    const wide = checkDeclarations(inventory, hosts, today).filter(
+      (fact): fact is WideFact => fact.kind === 'too-wide' || fact.kind === 'contains-other-roles',
+    );
+    for (const fact of joinRanges(wide)) {
       yield evidence({
         host: null,
         origin: plainOrigin(fact.origin),
@@ -54,7 +56,23 @@ export const wideDeclaration: Evaluator = {
   },
 };
 
-function nameOf(fact: Extract<DeclarationFact, { readonly name: string }>): string {
+type WideFact = Extract<DeclarationFact, { readonly name: string }>;
+
+/** Facts of one kind about several ranges of one declaration as one, at the place of the first. */
+function joinRanges(facts: readonly WideFact[]): WideFact[] {
+  const joined = new Map<string, WideFact>();
+  for (const fact of facts) {
+    const key = JSON.stringify([fact.kind, fact.declaration, fact.name]);
+    const first = joined.get(key);
+    const ranges = [...(first?.ranges ?? []), ...fact.ranges];
+    if (first?.kind === 'contains-other-roles' && fact.kind === 'contains-other-roles')
+      joined.set(key, { ...first, ranges, hosts: [...new Set([...first.hosts, ...fact.hosts])] });
+    else joined.set(key, { ...(first ?? fact), ranges });
+  }
+  return [...joined.values()];
+}
+
+function nameOf(fact: WideFact): string {
   switch (fact.declaration) {
     case 'admin-networks':
       return 'admin_networks';

@@ -62,7 +62,7 @@ export function exposureEvidence(context: HostContext, found: HostExposure): Evi
   const { host } = context;
   const { table, chain, rule } = found;
   const sources = describeSources(found.sources);
-  const service = describeService(found.protocols.length > 2 ? [TCP, UDP] : found.protocols, found.ports);
+  const service = describeService(protocolsTold(found.protocols), found.ports);
   const names = found.entitledPeers.map((p) => p.name);
   return evidence({
     host: host.name,
@@ -88,7 +88,7 @@ export function exposureEvidence(context: HostContext, found: HostExposure): Evi
       side: found.path,
       judged: found.judged,
       sources,
-      service,
+      service: `${service}${OTHER_PORTS.has(found.class) ? translatedText(found) : furtherText(found)}`,
       ports: listed(describePorts(found.ports), 8),
       source: found.source,
       variant: found.variant ?? 'none',
@@ -96,7 +96,6 @@ export function exposureEvidence(context: HostContext, found: HostExposure): Evi
       need: needText(names, found.peersUnknown),
       entitled: names.length === 0 ? 'nobody' : listed(names),
       via: found.acceptedBy === undefined ? 'none' : translatedPorts(found),
-      translated: found.acceptedBy === undefined ? '' : translatedText(found),
       roles: host.roles.length === 0 ? 'unknown' : listed(host.roles),
       listener: listenersOf(context, found),
       yaml: found.class === 'unknown-source' ? yamlHint(found) : 'none',
@@ -169,8 +168,20 @@ function translatedPorts(found: HostExposure): string {
   return found.witness?.dport === undefined ? 'another port' : `port ${found.witness.dport}`;
 }
 
-/** Behind the ports that are reached, in brackets: that they are reached by a translation. */
+/** Protocols as a sentence names them: of many, TCP and UDP stand for all, as far as they are among them. */
+function protocolsTold(protocols: readonly number[]): readonly number[] {
+  const usual = protocols.filter((protocol) => protocol === TCP || protocol === UDP);
+  return protocols.length > 2 && usual.length > 0 ? usual : protocols;
+}
+
+/** Behind ports of the product: that the rule lets in others besides. */
+function furtherText({ class: as, beside }: HostExposure): string {
+  return beside.length === 0 || !NAMES_A_PART.has(as) ? '' : ' and further ports';
+}
+
+/** Behind the ports that are reached, in brackets: that they are reached by a translation. Empty where they are not. */
 function translatedText(found: HostExposure): string {
+  if (found.acceptedBy === undefined) return '';
   const example = countIntervals(found.ports) === 1n ? '' : 'for example ';
   return ` (translated, ${example}from ${translatedPorts(found)})`;
 }
@@ -317,6 +328,18 @@ function besideNote({ beside, class: as }: HostExposure): string | undefined {
 function otherPortsNote({ beside }: HostExposure): string {
   return `The rule also lets in port ${listed(describePorts(beside), 8)}: take out of it only the ports named here.`;
 }
+
+/** Classes that are about the product's ports, of a rule that may be about more. */
+const NAMES_A_PART: ReadonlySet<ExposureClass> = new Set([
+  'client-inbound-unscoped',
+  'dynamic-range-any-source',
+  'dynamic-range-open-on-server',
+  'dynamic-range-beyond-peers',
+  'service-port-beyond-peers',
+  'admin-port-beyond-admin-network',
+  'admin-port-on-wrong-host',
+  'udp-on-service-ports',
+]);
 
 /** Classes whose rule has no use at all. */
 const DELETED: ReadonlySet<ExposureClass> = new Set([
