@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import type { Rule } from '../../src/model/index.ts';
+import type { NamedSetElement, Rule } from '../../src/model/index.ts';
 import { readHostExports } from '../../src/parse/index.ts';
 import { printMatches, printOutcome } from './print-condition.ts';
 
@@ -29,6 +29,15 @@ function isOwn(rule: Rule): boolean {
   return !file.includes('firewalld') || ((line > 1 || column > 1) && !/^(?:jump|target) /.test(rule.text));
 }
 
+function printElement({ values, nomatch }: NamedSetElement): string {
+  const shown = values.map((value) => {
+    if (value.kind === 'interface' || value.kind === 'set') return value.name;
+    const { lo, hi } = value.range;
+    return `${value.kind === 'port' ? `${value.protocol}:` : ''}${lo === hi ? lo : `${lo}-${hi}`}`;
+  });
+  return `${shown.join(', ')}${nomatch ? ' nomatch' : ''}`;
+}
+
 function meaningOf(name: string): unknown {
   const { exports, ruleset, diagnostics } = readHostExports(filesOf(name));
   return {
@@ -47,6 +56,12 @@ function meaningOf(name: string): unknown {
               ),
           ]),
       ),
+    ),
+    sets: Object.fromEntries(
+      ruleset.namedSets.map((set) => [
+        set.name,
+        [`${set.type}${set.dynamic ? ', dynamic' : ''}`, ...set.elements.map(printElement)],
+      ]),
     ),
     diagnostics: diagnostics.map(
       (d) =>

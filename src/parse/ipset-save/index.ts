@@ -111,10 +111,13 @@ function shellCommandOf(words: readonly Word[]): readonly SetCommand[] {
 function verbOf(words: readonly Word[]): SetCommand | undefined {
   const verb =
     words[0] === undefined || !Object.hasOwn(VERBS, words[0].value) ? undefined : VERBS[words[0].value];
-  return verb === undefined || (words.length < 2 && verb !== 'other')
-    ? undefined
-    : { verb, words: words.slice(1) };
+  if (verb === undefined || (words.length < 2 && verb !== 'other' && !OF_ALL_SETS.includes(words[0]!.value)))
+    return undefined;
+  return { verb, words: words.slice(1) };
 }
+
+/** Commands that without a name are about all sets. */
+const OF_ALL_SETS: readonly string[] = ['flush', '-F', '--flush', 'destroy', '-X', '--destroy'];
 
 class SetReader {
   readonly #log: DiagnosticLog;
@@ -176,6 +179,11 @@ class SetReader {
         `the command is not followed, the sets it changes are unknown: ${quote(text)}`,
       );
       for (const builder of this.#sets.values()) builder.blurred = true;
+      return;
+    }
+    if (command.words.length === 0) {
+      if (command.verb === 'destroy') this.#sets.clear();
+      else for (const builder of this.#sets.values()) builder.elements.clear();
       return;
     }
     const name = this.#takeName(command);

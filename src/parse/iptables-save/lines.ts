@@ -137,7 +137,7 @@ class LineScanner {
 
   #followBlocks(text: string): void {
     if (/^(?:if|for|while|until|case)\s/.test(text)) this.#depth++;
-    else if (/^(?:function\s+)?[\w-]+\s*\(\)/.test(text)) this.#depth++;
+    else if (/^(?:function\s+[\w-]+|[\w-]+\s*\(\))/.test(text)) this.#depth++;
     else if (/^(?:fi|done|esac|\})\b|^\}/.test(text)) this.#depth = Math.max(0, this.#depth - 1);
     if (/;\s*(?:fi|done|esac|\})\s*$/.test(text)) this.#depth = Math.max(0, this.#depth - 1);
   }
