@@ -4,11 +4,13 @@
  */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { CtState, Packet, Ruleset } from '../../src/model/index.ts';
+import { CT_STATE, type CtState, type Packet, type Ruleset } from '../../src/model/index.ts';
+import { interval } from '../../src/net/index.ts';
+import type { Header } from '../../src/packet-set/index.ts';
 import { readHostExports } from '../../src/parse/index.ts';
 import { jsonReport } from '../../src/report/index.ts';
 import { scan } from '../../src/scan.ts';
-import { type CompareOptions, compareRulesets } from '../../src/semantics/index.ts';
+import { type CompareOptions, compareRulesets, type DifferenceKind } from '../../src/semantics/index.ts';
 import { evaluate } from '../evaluate/build-ruleset.ts';
 import { scanOptions } from '../scan-support.ts';
 import { anyPolicy, type Policy, type Style, toIptables, toModel, toNftJson } from './policy.ts';
@@ -28,6 +30,34 @@ function parse(...texts: readonly string[]): Ruleset {
 
 const differences = (a: Ruleset, b: Ruleset) => compareRulesets(a, b, OPTIONS).differences;
 const isSame = (a: Ruleset, b: Ruleset): boolean => differences(a, b).length === 0;
+
+/** A comparison, and whether it says that a packet was added or removed. */
+function comparison(before: Ruleset, after: Ruleset, options: CompareOptions = {}) {
+  const { space, differences: found } = compareRulesets(before, after, {
+    ...OPTIONS,
+    maxRegions: 1,
+    ...options,
+  });
+  const holds = (kind: DifferenceKind, packet: Partial<Packet>): boolean => {
+    const header = headerOf(packet);
+    return found.some((one) => one.kind === kind && !space.isEmpty(space.restrict(one.packets, header)));
+  };
+  return { holds };
+}
+
+/** The fields that the packets of `packetsAround` have. */
+function headerOf({ saddr, daddr, sport, dport, protocol, iif, ctState }: Partial<Packet>): Header {
+  return {
+    version: 4,
+    saddr,
+    daddr,
+    sport: BigInt(sport!),
+    dport: BigInt(dport!),
+    protocol: BigInt(protocol!),
+    iif: iif!,
+    'ct-state': BigInt(CT_STATE[ctState!]),
+  };
+}
 
 /** A policy, and one that differs by a rule more or less, its order, or nothing. */
 const neighbours = fc
@@ -115,6 +145,59 @@ describe('a comparison', () => {
       }),
     );
     expect(seen).toBeGreaterThan(0);
+  });
+
+  test('holds exactly the packets whose verdict changes', () => {
+    let changed = 0;
+    fc.assert(
+      fc.property(neighbours, ([one, other]) => {
+        const [before, after] = [toModel(one), toModel(other)];
+        const { holds } = comparison(before, after);
+        for (const packet of packetsAround(one, other)) {
+          const [was, is] = [before, after].map((rules) => evaluate(rules, packet).verdict === 'accept');
+          expect([holds('added', packet), holds('removed', packet)]).toEqual([!was && is, was && !is]);
+          if (was !== is) changed++;
+        }
+      }),
+      { numRuns: runs(15) },
+    );
+    expect(changed).toBeGreaterThan(0);
+  });
+
+  test('of some packets holds what the comparison of all holds of them', () => {
+    fc.assert(
+      fc.property(neighbours, fc.nat(65535), ([one, other], port) => {
+        const [before, after] = [toModel(one), toModel(other)];
+        const some: CompareOptions['within'] = (space) =>
+          space.inIntervals(space.bits('dport'), [interval(0, port)]);
+        const [all, restricted] = [comparison(before, after), comparison(before, after, { within: some })];
+        for (const packet of packetsAround(one, other))
+          for (const kind of ['added', 'removed'] as const)
+            expect(restricted.holds(kind, packet)).toBe(packet.dport! <= port && all.holds(kind, packet));
+      }),
+      { numRuns: runs(15) },
+    );
+  });
+
+  test('over a step between is made of those of both steps', () => {
+    fc.assert(
+      fc.property(neighbours, anyPolicy, ([one, other], between) => {
+        const [first, middle, last] = [one, between, other].map(toModel) as [Ruleset, Ruleset, Ruleset];
+        const [there, onward, direct] = [
+          comparison(first, middle),
+          comparison(middle, last),
+          comparison(first, last),
+        ];
+        for (const packet of packetsAround(one, between, other)) {
+          const steps = (kind: 'added' | 'removed', back: 'added' | 'removed') =>
+            (there.holds(kind, packet) && !onward.holds(back, packet)) ||
+            (onward.holds(kind, packet) && !there.holds(back, packet));
+          expect(direct.holds('added', packet)).toBe(steps('added', 'removed'));
+          expect(direct.holds('removed', packet)).toBe(steps('removed', 'added'));
+        }
+      }),
+      { numRuns: runs(15) },
+    );
   });
 
   test('of equal ones is transitive, and what is equal to one of them differs alike from a third', () => {
