@@ -1,5 +1,5 @@
 /** What would become of packets if one rule were not there: proof that a rule repeats what later ones do. */
-import type { Chain, Condition, Rule, Statement, Verdict } from '../model/index.ts';
+import type { Chain, Condition, Rule, Statement, Table, Verdict } from '../model/index.ts';
 import type { PacketSet } from '../packet-set/index.ts';
 import type { ChainSummary, Environment, RuleVisit } from '../semantics/index.ts';
 import type { HostContext } from './host-context.ts';
@@ -44,6 +44,9 @@ export class Continuations {
   readonly #unsure: Set<Rule>;
   readonly #folds = new Map<RunView, Map<string, Fold>>();
   readonly #ids = new Map<Chain, number>();
+  readonly #callersOf = new Map<Table, ReadonlyMap<string, readonly string[]>>();
+  /** What is in `#folds` relies on a rule that was found redundant since. */
+  #isStale = false;
 
   constructor(context: HostContext, dead: Iterable<Rule>) {
     this.#context = context;
@@ -53,24 +56,51 @@ export class Continuations {
   /**
    * For one chain, whose rules are to be asked from the last to the first: whether all packets that a visit decides would get the same
    * verdict from rules behind it, and leave the same traces. What was found redundant of this chain is not relied on, so that all
-   * such rules can go together.
+   * such rules can go together. Where packets may come into the chain a second time, its rules are not relied on there: a rule
+   * would prove itself.
    */
-  judgeOf(): (visit: LifeVisit) => boolean {
+  judgeOf(table: Table, chain: Chain): (visit: LifeVisit) => boolean {
+    if (this.#isStale) this.#folds.clear();
+    this.#isStale = false;
     const own = new Map<RunView, Map<string, Fold>>();
+    const around: Around = this.#mayBeEnteredAgain(table, chain)
+      ? { folds: new Map(), unsure: new Set(chain.rules) }
+      : { folds: this.#folds, unsure: NO_RULES };
     return (lifeVisit) => {
       const { view, summary, visit } = lifeVisit;
       const key = verdictKeyOf(visit.rule);
       if (key === undefined) return false;
       const hit = hitOf(this.#context, lifeVisit);
       if (this.#context.space.space.isEmpty(hit)) return true;
-      const fold = this.#foldIn(own, view, summary.chain, visit.environment);
-      return this.#getSame(view, summary, visit.environment, fold, visit.index + 1, hit, key);
+      const fold = this.#foldIn(own, view, summary.chain, visit.environment, {
+        folds: this.#folds,
+        unsure: NO_RULES,
+      });
+      return this.#getSame(view, summary, visit.environment, fold, visit.index + 1, hit, key, around);
     };
   }
 
   /** From now on the rule is not relied on. */
-  addRedundant(rule: Rule): void {
+  addRedundant(table: Table, chain: Chain, rule: Rule): void {
     this.#unsure.add(rule);
+    this.#isStale ||= this.#mayBeEnteredAgain(table, chain);
+  }
+
+  /** Whether a packet that has been in the chain may come to it once more: it, or a chain that leads to it, is called at several places. */
+  #mayBeEnteredAgain(table: Table, { name }: Chain): boolean {
+    let callers = this.#callersOf.get(table);
+    if (callers === undefined) {
+      callers = callersByChain(table);
+      this.#callersOf.set(table, callers);
+    }
+    const seen = new Set<string>();
+    for (let at: string | undefined = name; at !== undefined && !seen.has(at); ) {
+      seen.add(at);
+      const all: readonly string[] = callers.get(at) ?? [];
+      if (all.length > 1) return true;
+      at = all[0];
+    }
+    return false;
   }
 
   #getSame(
@@ -81,6 +111,7 @@ export class Continuations {
     from: number,
     packets: PacketSet,
     key: string,
+    around: Around,
   ): boolean {
     const { space } = this.#context.space;
     const outcome = fold.from(from);
@@ -95,9 +126,9 @@ export class Continuations {
       const here = space.intersectAll([left, entering, site.visit.hit ?? space.empty]);
       if (space.isEmpty(here)) return true;
       // What the jumping rule itself assigns is gone from no packet, but the caller may have been entered with other values.
-      const back = this.#foldIn(this.#folds, view, site.summary.chain, environment);
+      const back = this.#foldIn(around.folds, view, site.summary.chain, environment, around);
       const next = behind(site.visit);
-      return this.#getSame(view, site.summary, environment, back, next, here, key);
+      return this.#getSame(view, site.summary, environment, back, next, here, key, around);
     });
   }
 
@@ -106,6 +137,7 @@ export class Continuations {
     view: RunView,
     chain: Chain,
     environment: Environment,
+    around: Around,
   ): Fold {
     let ofView = folds.get(view);
     if (ofView === undefined) {
@@ -125,13 +157,35 @@ export class Continuations {
         view,
         chain,
         environment,
-        isUnsure: (rule) => this.#unsure.has(rule),
-        calleeOf: (target) => this.#foldIn(this.#folds, view, target, environment),
+        isUnsure: (rule) => this.#unsure.has(rule) || around.unsure.has(rule),
+        calleeOf: (target) => this.#foldIn(around.folds, view, target, environment, around),
       });
       ofView.set(name, fold);
     }
     return fold;
   }
+}
+
+/** Outcomes of the chains around the one that is judged, and rules not to be relied on there. */
+interface Around {
+  readonly folds: Map<RunView, Map<string, Fold>>;
+  readonly unsure: ReadonlySet<Rule>;
+}
+
+const NO_RULES: ReadonlySet<Rule> = new Set();
+
+/** For each chain of a table that is called, the chains that do, once for each place. */
+function callersByChain(table: Table): ReadonlyMap<string, readonly string[]> {
+  const callers = new Map<string, string[]>();
+  for (const chain of table.chains) {
+    for (const { verdict } of chain.rules) {
+      if (verdict.kind !== 'jump' && verdict.kind !== 'goto') continue;
+      const known = callers.get(verdict.chain);
+      if (known === undefined) callers.set(verdict.chain, [chain.name]);
+      else known.push(chain.name);
+    }
+  }
+  return callers;
 }
 
 /** Where packets go on that come back from a jump; behind the last rule for a goto. */

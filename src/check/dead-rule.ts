@@ -254,7 +254,8 @@ function redundantRules(
   const continuations = new Continuations(context, hidden.keys());
   const found = new Map<Rule, DeadRule>();
   for (const [chain, ofChain] of byChain) {
-    const isRepeated = continuations.judgeOf();
+    const { table } = ofChain.values().next().value!;
+    const isRepeated = continuations.judgeOf(table, chain);
     for (const rule of [...chain.rules].reverse()) {
       const life = ofChain.get(rule);
       if (life === undefined || hidden.has(rule) || verdictKeyOf(rule) === undefined) continue;
@@ -263,7 +264,7 @@ function redundantRules(
         .filter((visit) => !context.space.space.isEmpty(hitOf(context, visit)))
         .flatMap((visit) => repeatersOf(context, visit));
       if (because.length === 0) continue;
-      continuations.addRedundant(rule);
+      continuations.addRedundant(table, chain, rule);
       found.set(rule, {
         table: life.table,
         chain,

@@ -195,9 +195,10 @@ function jumpProblem(state: State, { target, problem }: PreparedRule): string | 
   return state.frames.length >= MAX_JUMP_DEPTH ? `jumps nested too deep at ${target.chain.name}` : undefined;
 }
 
-/** The walk goes on with the next rule, or ends the base chain, or the packet is dropped. */
+/** The walk goes on with the next rule, or ends the base chain, or the packet is dropped or rejected. */
 function forkFreely(state: State, text: string): Halt {
-  return { kind: 'fork', text, states: [copyState(state), accepted(state), dropped(state)] };
+  const states = [copyState(state), accepted(state), dropped(state), rejected(state)];
+  return { kind: 'fork', text, states };
 }
 
 function accepted(state: State): State {
@@ -208,6 +209,10 @@ function accepted(state: State): State {
 
 function dropped(state: State): State {
   return { ...copyState(state), ending: 'drop' };
+}
+
+function rejected(state: State): State {
+  return { ...copyState(state), ending: 'reject' };
 }
 
 /**

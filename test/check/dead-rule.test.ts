@@ -167,6 +167,24 @@ describe('a goto before', () => {
 });
 
 describe('a rule that later ones repeat', () => {
+  test('does not repeat itself where its chain is called again', () => {
+    const rules = [
+      '-A INPUT -i eth+ -j web',
+      '-A INPUT -i eth0 -j web',
+      '-A web -p tcp -m tcp --dport 80 -j ACCEPT',
+    ];
+    expect(summary(rules, ['web']).filter((one) => one.startsWith('redundant'))).toEqual([]);
+    const around = [
+      '-A INPUT -j outer',
+      '-A INPUT -j outer',
+      '-A outer -j web',
+      '-A web -p tcp -m tcp --dport 80 -j ACCEPT',
+    ];
+    expect(summary(around, ['outer', 'web']).filter((one) => one.startsWith('redundant'))).toEqual([]);
+    const wide = [rules[0]!, rules[2]!, '-A INPUT -p tcp -j ACCEPT'];
+    expect(summary(wide, ['web'])).toContain('redundant-rule low -A web -p tcp -m tcp --dport 80 -j ACCEPT');
+  });
+
   const NARROW = '-A INPUT -s 192.0.2.1/32 -p tcp -m tcp --dport 22 -j ACCEPT';
 
   test('is redundant through a chain that returns its packets', () => {
