@@ -11,7 +11,6 @@ import {
 import type { DiagnosticLog } from '../diagnostic-log.ts';
 import { assemble } from './assemble.ts';
 import { unknown } from './conditions.ts';
-import { hiddenVersions } from './hidden-version.ts';
 import { differingPart, type HeaderPart, joinedCondition, joinedRuns } from './joined-matches.ts';
 import { integerProperty, isObject, parseJson, property, textProperty } from './json.ts';
 import type { Contents } from './lookups.ts';
@@ -217,8 +216,7 @@ export class RuleReader {
       const expr = property(value, 'expr');
       if (!Array.isArray(expr) || expr.length === 0) return 'missing';
       const list = expr.map((statement) => this.#readValue(statement, placed));
-      const { counters } = list.find((read) => read.counters !== undefined) ?? {};
-      return { list: this.#withHiddenVersion(list), counters };
+      return { list, counters: list.find((read) => read.counters !== undefined)?.counters };
     }
     if (size === 0) return 'missing';
     // Of its final length: one that grows would take several times as much.
@@ -233,19 +231,7 @@ export class RuleReader {
       counters ??= counter ?? statement.counters;
       list[i] = statement;
     }
-    return { list: this.#withHiddenVersion(list), counters };
-  }
-
-  /** The statements with what nft may have left out: see hidden-version.ts. */
-  #withHiddenVersion(list: readonly ReadStatement[]): readonly ReadStatement[] {
-    if (this.#scope.family !== 'inet') return list;
-    const hidden = hiddenVersions(list);
-    if (hidden.size === 0) return list;
-    return list.map((one, index) => {
-      const condition = hidden.get(index);
-      if (condition === undefined) return one;
-      return { ...one, steps: [{ kind: 'match', match: { text: '', condition } }, ...one.steps] };
-    });
+    return { list, counters };
   }
 
   #counterAt(start: number, end: number): Counters {

@@ -154,10 +154,7 @@ describe('statements', () => {
   });
 
   it('reject with tcp reset is for TCP only, which nft does not print', () => {
-    // For which IP version nft does not print either: hidden-version.test.ts.
-    const conditions = conditionsOf(rule({ reject: { type: 'tcp reset' } }));
-    expect(conditions.at(-1)).toEqual(IS_TCP);
-    expect(conditions).toHaveLength(2);
+    expect(conditionsOf(rule({ reject: { type: 'tcp reset' } }))).toEqual([IS_TCP]);
   });
 
   it('the name of an xt target tells what it does where that is possible', () => {
