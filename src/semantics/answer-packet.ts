@@ -1,6 +1,7 @@
 import { CT_STATE, type Packet, type PacketAnswer } from '../model/index.ts';
 import { PROTOCOLS_WITH_PORTS } from '../net/index.ts';
 import type { Header, PacketSet } from '../packet-set/index.ts';
+import { deliveredBits } from './delivered.ts';
 import type { HostSpace } from './host-space.ts';
 import type { PathAnalysis } from './packet-path.ts';
 import { UNTOLD_TTL } from './statement-effect.ts';
@@ -98,8 +99,7 @@ function deliveredTo(
     const accepting = space.intersect(space.restrict(set, header), asked);
     if (space.isEmpty(accepting)) return [];
     const numberOf = (field: 'daddr' | 'dport', arrived: bigint | undefined) => {
-      const handed = field === 'dport' ? environment.bits('handed port') : undefined;
-      const bits = handed ?? environment.bits(field);
+      const bits = deliveredBits(environment, field);
       return bits === undefined ? arrived : constantOf(host, bits, header, accepting);
     };
     return {

@@ -17,7 +17,7 @@ export const MOST_ENVIRONMENTS = 16;
 /**
  * The same state with fewer environments: where there are many (hundreds of DNAT or MARK rules), environments become one whose
  * bits are those of the environment each packet is in. Exact, since the sets of different environments are disjoint.
- * Packets that NAT treated differently stay apart.
+ * Packets that NAT treated differently stay apart, and those that were given to a socket.
  */
 export function condense(
   host: HostSpace,
@@ -29,7 +29,8 @@ export function condense(
   const groups = new Map<string, Entry[]>();
   for (const entry of state.values()) {
     const { environment } = entry;
-    const key = NOTES.map((note) => environment.note(note) !== undefined).join();
+    const noted = NOTES.map((note) => environment.note(note) !== undefined);
+    const key = [...noted, environment.bits('handed port') !== undefined].join();
     const group = groups.get(key);
     if (group === undefined) groups.set(key, [entry]);
     else group.push(entry);
@@ -89,7 +90,7 @@ function bitsNow(
   const assigned = environment.bits(field);
   if (assigned !== undefined) return assigned;
   if (field === 'iif' || field === 'oif') return host.space.interfaceBits(field);
-  if (field === 'handed port') return fieldBits(host, environment, 'dport', version);
+  if (field === 'handed port') throw new Error('handed and other packets in one group');
   // Where it is not assigned, the original tuple is that of the arriving packet, whatever became of the packet since.
   const name = isOriginalField(field) ? tupleField(field) : field;
   return fieldBits(host, Environment.initial, name, version);

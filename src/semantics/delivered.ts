@@ -6,15 +6,23 @@ import type { HostSpace } from './host-space.ts';
 /** Fields that NAT changes at the destination. */
 export type DeliveredField = 'daddr' | 'dport';
 
-/** Assigned ones among the fields, with the functions that replace them: a socket's port goes before the packet's own. */
+/** Where packets are delivered, as bits: a socket's port goes before the packet's own. `undefined`: where they were sent. */
+export function deliveredBits(
+  environment: Environment,
+  field: DeliveredField,
+): readonly PacketSet[] | undefined {
+  const handed = field === 'dport' ? environment.bits('handed port') : undefined;
+  return handed ?? environment.bits(field);
+}
+
+/** Assigned ones among the fields, with the functions that replace them. */
 function changesOf(
   environment: Environment,
   version: IpVersion,
   fields: readonly DeliveredField[],
 ): [DeliveredField, readonly PacketSet[]][] {
   return fields.flatMap((field) => {
-    const handed = field === 'dport' ? environment.bits('handed port') : undefined;
-    const bits = handed ?? environment.bits(field);
+    const bits = deliveredBits(environment, field);
     if (bits === undefined) return [];
     return [[field, field === 'daddr' ? bits.slice(0, addressBits(version)) : bits]];
   });
