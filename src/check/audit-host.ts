@@ -30,7 +30,7 @@ export interface AuditLimits {
 }
 
 /** The evaluator that reports what was not read and not run: it goes last. */
-const REPORTS_GAPS = 'unread-input';
+export const REPORTS_GAPS = 'unread-input';
 
 /** Findings of one check on one host. Nobody reads more; corrected ones make room for others. */
 export const MOST_FINDINGS_OF_CHECK = 10_000;

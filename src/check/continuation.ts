@@ -42,10 +42,10 @@ export class Continuations {
   readonly #context: HostContext;
   /** Rules that decide nothing or were found redundant: nothing may rest on them being there, or gone. */
   readonly #unsure: Set<Rule>;
-  readonly #folds = new Map<RunView, Map<string, Fold>>();
+  /** What holds around every chain whose packets cannot come back to it. */
+  readonly #shared: Around = { folds: new Map(), unsure: new Set() };
   readonly #ids = new Map<Chain, number>();
-  readonly #callersOf = new Map<Table, ReadonlyMap<string, readonly string[]>>();
-  /** What is in `#folds` relies on a rule that was found redundant since. */
+  /** What is in `#shared` relies on a rule that was found redundant since. */
   #isStale = false;
 
   constructor(context: HostContext, dead: Iterable<Rule>) {
@@ -60,22 +60,19 @@ export class Continuations {
    * would prove itself.
    */
   judgeOf(table: Table, chain: Chain): (visit: LifeVisit) => boolean {
-    if (this.#isStale) this.#folds.clear();
+    if (this.#isStale) this.#shared.folds.clear();
     this.#isStale = false;
     const own = new Map<RunView, Map<string, Fold>>();
-    const around: Around = this.#mayBeEnteredAgain(table, chain)
+    const around: Around = this.#context.space.chainIndex(table).mayBeEnteredAgain(chain)
       ? { folds: new Map(), unsure: new Set(chain.rules) }
-      : { folds: this.#folds, unsure: NO_RULES };
+      : this.#shared;
     return (lifeVisit) => {
       const { view, summary, visit } = lifeVisit;
       const key = verdictKeyOf(visit.rule);
       if (key === undefined) return false;
       const hit = hitOf(this.#context, lifeVisit);
       if (this.#context.space.space.isEmpty(hit)) return true;
-      const fold = this.#foldIn(own, view, summary.chain, visit.environment, {
-        folds: this.#folds,
-        unsure: NO_RULES,
-      });
+      const fold = this.#foldIn(own, view, summary.chain, visit.environment, this.#shared);
       return this.#getSame(view, summary, visit.environment, fold, visit.index + 1, hit, key, around);
     };
   }
@@ -83,24 +80,7 @@ export class Continuations {
   /** From now on the rule is not relied on. */
   addRedundant(table: Table, chain: Chain, rule: Rule): void {
     this.#unsure.add(rule);
-    this.#isStale ||= this.#mayBeEnteredAgain(table, chain);
-  }
-
-  /** Whether a packet that has been in the chain may come to it once more: it, or a chain that leads to it, is called at several places. */
-  #mayBeEnteredAgain(table: Table, { name }: Chain): boolean {
-    let callers = this.#callersOf.get(table);
-    if (callers === undefined) {
-      callers = callersByChain(table);
-      this.#callersOf.set(table, callers);
-    }
-    const seen = new Set<string>();
-    for (let at: string | undefined = name; at !== undefined && !seen.has(at); ) {
-      seen.add(at);
-      const all: readonly string[] = callers.get(at) ?? [];
-      if (all.length > 1) return true;
-      at = all[0];
-    }
-    return false;
+    this.#isStale ||= this.#context.space.chainIndex(table).mayBeEnteredAgain(chain);
   }
 
   #getSame(
@@ -170,22 +150,6 @@ export class Continuations {
 interface Around {
   readonly folds: Map<RunView, Map<string, Fold>>;
   readonly unsure: ReadonlySet<Rule>;
-}
-
-const NO_RULES: ReadonlySet<Rule> = new Set();
-
-/** For each chain of a table that is called, the chains that do, once for each place. */
-function callersByChain(table: Table): ReadonlyMap<string, readonly string[]> {
-  const callers = new Map<string, string[]>();
-  for (const chain of table.chains) {
-    for (const { verdict } of chain.rules) {
-      if (verdict.kind !== 'jump' && verdict.kind !== 'goto') continue;
-      const known = callers.get(verdict.chain);
-      if (known === undefined) callers.set(verdict.chain, [chain.name]);
-      else known.push(chain.name);
-    }
-  }
-  return callers;
 }
 
 /** Where packets go on that come back from a jump; behind the last rule for a goto. */

@@ -1,4 +1,5 @@
 /** Examples of checks, run: for their documentation, and for those who write checks. */
+import { REPORTS_GAPS } from '../check/index.ts';
 import type { Finding, Report } from '../finding/index.ts';
 import { decodeInventoryData } from '../inventory/index.ts';
 import type { CheckDefinition, Example, ExpectedFinding, Profile } from '../rulepack/index.ts';
@@ -60,9 +61,6 @@ export function compareExample(example: Example, findings: readonly Finding[]): 
   });
   return problems;
 }
-
-/** The evaluator whose examples are about files that cannot be read whole. */
-const REPORTS_GAPS = 'unread-input';
 
 /**
  * What of an example was not read or not judged whole, one sentence each. Rules that nobody read show nothing about a check: it is silent,

@@ -127,9 +127,8 @@ function remediationLines(remediation: Remediation, finding: Finding, context: T
     if (one.with.length > MAX_LINES) lines.push(`${indent}  ... ${one.with.length - MAX_LINES} more lines`);
     if (one.command === '') continue;
     const key = JSON.stringify(['run', finding.host, one.command]);
-    if (context.told.has(key)) {
-      lines.push(`${indent}${context.paint('faint', 'run, only once, what was said above already')}`);
-    } else lines.push(`${indent}${context.paint('faint', 'run')}`);
+    const what = context.told.has(key) ? 'run, only once, what was said above already' : 'run';
+    lines.push(`${indent}${context.paint('faint', what)}`);
     context.told.add(key);
     for (const line of escapeLines(one.command).split('\n')) lines.push(`${indent}  ${line}`);
   }

@@ -26,12 +26,21 @@ export type JumpTarget =
 export class ChainIndex {
   readonly #byName = new Map<string, Chain>();
   readonly #componentOf: ReadonlyMap<Chain, number>;
+  /** For each chain that is called, the chains that do, once for each place. */
+  readonly #callers = new Map<Chain, Chain[]>();
   readonly #fresh: ReadonlySet<Chain>;
 
   /** `isFixed`: whether the contents of the named set are known and do not change. */
   constructor(table: Table, isFixed: (namedSet: string) => boolean) {
     for (const chain of table.chains) if (!this.#byName.has(chain.name)) this.#byName.set(chain.name, chain);
     this.#componentOf = findComponents(table.chains, this.#byName);
+    for (const chain of table.chains) {
+      for (const { verdict } of chain.rules) {
+        if (verdict.kind !== 'jump' && verdict.kind !== 'goto') continue;
+        const target = this.target(chain, verdict.chain);
+        if (target.kind === 'chain') append(this.#callers, target.chain, chain);
+      }
+    }
     this.#fresh = this.#chainsWithFreshUnknowns(table.chains, isFixed);
   }
 
@@ -49,11 +58,21 @@ export class ChainIndex {
     return this.#fresh.has(chain);
   }
 
+  /** Whether a packet that has been in the chain may come to it once more: it, or a chain that leads to it, is called at several places. */
+  mayBeEnteredAgain(chain: Chain): boolean {
+    // A jump in a loop is not among the callers, so that this ends.
+    for (let at: Chain | undefined = chain; at !== undefined; ) {
+      const callers: readonly Chain[] = this.#callers.get(at) ?? [];
+      if (callers.length > 1) return true;
+      at = callers[0];
+    }
+    return false;
+  }
+
   #chainsWithFreshUnknowns(
     chains: readonly Chain[],
     isFixed: (namedSet: string) => boolean,
   ): ReadonlySet<Chain> {
-    const callers = new Map<Chain, Chain[]>();
     const fresh = new Set<Chain>();
     const waiting: Chain[] = [];
     for (const chain of chains) {
@@ -62,16 +81,14 @@ export class ChainIndex {
         isFresh ||= meetsFreshUnknown(rule, isFixed);
         const { verdict } = rule;
         if (verdict.kind !== 'jump' && verdict.kind !== 'goto') continue;
-        const target = this.target(chain, verdict.chain);
-        if (target.kind === 'chain') append(callers, target.chain, chain);
-        else isFresh = true;
+        isFresh ||= this.target(chain, verdict.chain).kind !== 'chain';
       }
       if (isFresh) waiting.push(chain);
     }
     for (let chain = waiting.pop(); chain !== undefined; chain = waiting.pop()) {
       if (fresh.has(chain)) continue;
       fresh.add(chain);
-      for (const caller of callers.get(chain) ?? []) waiting.push(caller);
+      for (const caller of this.#callers.get(chain) ?? []) waiting.push(caller);
     }
     return fresh;
   }
