@@ -7,7 +7,7 @@
  */
 import type { Finding } from '../finding/index.ts';
 import type { ParseDiagnostic } from '../model/index.ts';
-import type { CheckDefinition } from '../rulepack/index.ts';
+import { type CheckDefinition, REPORTS_GAPS } from '../rulepack/index.ts';
 import { isNearlyUnused, limitReached } from './budget.ts';
 import { HostContext, type HostInput, type NotRunCheck } from './host-context.ts';
 import type { Estate } from './peers.ts';
@@ -28,9 +28,6 @@ export interface AuditLimits {
   /** Findings of all checks together. */
   readonly findings: number;
 }
-
-/** The evaluator that reports what was not read and not run: it goes last. */
-export const REPORTS_GAPS = 'unread-input';
 
 /** Findings of one check on one host. Nobody reads more; corrected ones make room for others. */
 export const MOST_FINDINGS_OF_CHECK = 10_000;

@@ -1,5 +1,5 @@
 /** The checks: predicates on packet sets, and the runner that makes findings of them. */
-export { auditHost, type HostAudit, REPORTS_GAPS } from './audit-host.ts';
+export { auditHost, type HostAudit } from './audit-host.ts';
 export { FACTS_OF_DATA_CHECKS, type FactOfDataCheck, foreignRoles } from './data-check.ts';
 export { EVALUATORS, type RunContext } from './evaluator/index.ts';
 export { HostContext, type HostInput, type NotRunCheck } from './host-context.ts';

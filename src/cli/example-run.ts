@@ -1,8 +1,13 @@
 /** Examples of checks, run: for their documentation, and for those who write checks. */
-import { REPORTS_GAPS } from '../check/index.ts';
 import type { Finding, Report } from '../finding/index.ts';
 import { decodeInventoryData } from '../inventory/index.ts';
-import type { CheckDefinition, Example, ExpectedFinding, Profile } from '../rulepack/index.ts';
+import {
+  type CheckDefinition,
+  type Example,
+  type ExpectedFinding,
+  type Profile,
+  REPORTS_GAPS,
+} from '../rulepack/index.ts';
 import { scan } from '../scan.ts';
 
 /** The day on which examples and documented runs take place: expiry dates in them are meant for it. */

@@ -186,6 +186,9 @@ export interface CheckSource {
   readonly locate: Locate;
 }
 
+/** The evaluator that reports what was not read and not run: it goes last. */
+export const REPORTS_GAPS = 'unread-input';
+
 /** One check as data: what it says and why. Its logic is the evaluator it names, or its predicates. */
 export interface CheckDefinition {
   readonly id: string;
