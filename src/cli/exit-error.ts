@@ -48,6 +48,10 @@ const SYSTEM_ERRORS: Readonly<Record<string, string>> = {
   EIO: 'input/output error',
   ESTALE: 'stale file handle',
   EBUSY: 'busy',
+  ENXIO: 'it is a socket, or a pipe that nobody reads',
+  ETXTBSY: 'it is a program that runs',
+  EFBIG: 'larger than files may be',
+  EPIPE: 'nobody reads it any more',
 };
 
 /** What a failed system call means, in words. */

@@ -239,7 +239,12 @@ class FileWalk {
       if (!stats.isFile()) this.#unread(path, specialFileProblem(stats));
       else if (stats.size > this.#maxFileBytes) this.#unread(path, SIZE_PROBLEM);
       else if (stats.size > this.#bytesLeft) this.#unread(path, TOTAL_PROBLEM);
-      else this.#keep(path, readUpTo(descriptor, stats.size, this.#maxFileBytes));
+      else {
+        const bytes = readUpTo(descriptor, stats.size, this.#maxFileBytes);
+        if (bytes !== undefined && hasChanged(stats, fstatSync(descriptor), bytes))
+          this.#unread(path, 'it changed while it was read; export it again, or run nwaudit again');
+        else this.#keep(path, bytes);
+      }
     } finally {
       closeSync(descriptor);
     }
@@ -310,6 +315,11 @@ function textOfPath(path: Buffer): string {
   return path
     .toString('latin1')
     .replace(/[\x80-\xff]/g, (character) => `\\x${character.charCodeAt(0).toString(16)}`);
+}
+
+/** Whether a file was written to between two looks at it: what was read may be half of the one and half of the other. */
+function hasChanged(before: Stats, after: Stats, bytes: Uint8Array): boolean {
+  return before.size !== after.size || before.mtimeMs !== after.mtimeMs || bytes.length < after.size;
 }
 
 /** Everything from a descriptor, or `undefined` when it is more than `limit` bytes. The size is a hint: files grow. */

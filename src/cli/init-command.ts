@@ -8,6 +8,7 @@ import { EXIT, UsageError } from './exit-error.ts';
 import { collectFiles } from './files.ts';
 import type { CliIo } from './io.ts';
 import { planOutput, writeFiles, writeStdout } from './output.ts';
+import { protectInputs } from './protect-inputs.ts';
 import { checkHostOption, say, sayDiagnostics } from './run-context.ts';
 
 /** Options of `nwaudit init` as the command line gives them. */
@@ -25,7 +26,7 @@ export async function initCommand(
 ): Promise<number> {
   const { output } = options;
   const host = checkHostOption(options.host, paths);
-  if (output !== undefined && output !== '-') checkTarget(output, options.force, io);
+  if (output !== undefined && output !== '-') await checkTarget(output, options.force, io);
   const files = await collectFiles(paths, io);
   for (const note of files.notes) await say(io, note);
   const byHost = groupByHost(files.inputs, files.roots, host, io);
@@ -52,12 +53,13 @@ export async function initCommand(
   return whole ? EXIT.ok : EXIT.incomplete;
 }
 
-/** A configuration is a person's work: it is replaced only on request. */
-function checkTarget(output: string, force: boolean, io: CliIo): void {
+/** A configuration is a person's work: it is replaced only on request; an export never. */
+async function checkTarget(output: string, force: boolean, io: CliIo): Promise<void> {
   planOutput(io, ['yaml'], 'yaml', [`yaml=${output}`]);
   if (!force && existsSync(resolve(io.cwd, output))) {
     throw new UsageError(`${output} is there already; --force replaces it`);
   }
+  await protectInputs([resolve(io.cwd, output)], []);
 }
 
 function groupByHost(

@@ -79,7 +79,9 @@ function splitOutput<F extends string>(
 /** The file itself where links lead to it, so that a link stays a link. */
 function realPlace(file: string): string {
   try {
-    return realpathSync(file);
+    const real = realpathSync(file);
+    // Links such as /dev/fd/63 and /dev/stdout may lead to a pipe, which has no path.
+    return statOf(real) === undefined ? file : real;
   } catch {
     // Not there yet: only its folder can be resolved, and checkWritable says when even that is missing.
     return file;
@@ -148,7 +150,11 @@ function writeChunks(
   file: string,
 ): void {
   let descriptor: number | undefined;
+  let reader: number | undefined;
   try {
+    // A pipe that nobody reads would be waited for; opened so, it is refused, and kept open it has its reader still when opened again.
+    if (flags !== 'wx' && statOf(path)?.isFIFO())
+      reader = openSync(path, constants.O_WRONLY | constants.O_NONBLOCK);
     descriptor = openSync(path, flags, mode);
     for (const chunk of chunks) {
       const bytes = Buffer.from(chunk);
@@ -158,7 +164,7 @@ function writeChunks(
   } catch (error) {
     throw asWriteError(file, error);
   } finally {
-    if (descriptor !== undefined) closeSync(descriptor);
+    for (const open of [descriptor, reader]) if (open !== undefined) closeSync(open);
   }
 }
 

@@ -130,11 +130,10 @@ export async function loadProfile(
   const known = pack.profiles.find((profile) => profile.id === name);
   if (known !== undefined) return known;
   const names = pack.profiles.map((profile) => profile.id);
-  if (!/[/\\.]/.test(name)) {
+  if (!isPath(name)) {
     throw new UsageError(`${unknownName('profile', name, names)}; or give the path of a profile of your own`);
   }
-  const folder = fromCommand === undefined && config !== undefined ? dirname(config.path) : io.cwd;
-  const file = resolve(folder, name);
+  const file = profilePath(io, fromCommand, config) ?? resolve(io.cwd, name);
   const { parseProfile } = await import('../rulepack/parse.ts');
   const decoded = parseProfile(
     readProfile(file, name),
@@ -143,6 +142,21 @@ export async function loadProfile(
   );
   if (decoded.kind === 'ok') return decoded.value;
   throw new InputProblemsError('the profile', decoded.problems.map(formatProblem));
+}
+
+/** Where the profile of a run lies, if what is given for it may be a path; `undefined` for a name. */
+export function profilePath(
+  io: CliIo,
+  fromCommand: string | undefined,
+  config: Configuration | undefined,
+): string | undefined {
+  const name = fromCommand ?? config?.profile ?? DEFAULT_PROFILE;
+  if (!isPath(name)) return undefined;
+  return resolve(fromCommand === undefined && config !== undefined ? dirname(config.path) : io.cwd, name);
+}
+
+function isPath(name: string): boolean {
+  return /[/\\.]/.test(name);
 }
 
 function readProfile(file: string, name: string): string {

@@ -1,19 +1,19 @@
-import { readFile, realpath, stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import { baselineEntries, encodeBaseline, type Severity } from '../finding/index.ts';
 import { assignFilesToHosts, type Inventory } from '../inventory/index.ts';
-import { decodeText, detectFormat } from '../parse/index.ts';
 import { REPORT_FORMATS, REPORTERS, type ReportFormat, type ReportOptions } from '../report/index.ts';
 import type { Profile } from '../rulepack/index.ts';
 import { type Report, scan } from '../scan.ts';
 import { baselineFile, protectFromBaseline, readBaseline } from './baseline-file.ts';
 import { type ColorChoice, outputWidth, usesColor } from './color.ts';
 import { type Configuration, decodeConfiguration, findConfiguration } from './configuration.ts';
-import { UsageError } from './exit-error.ts';
 import { type CollectedFiles, collectFiles } from './files.ts';
 import type { CliIo } from './io.ts';
 import { type FileContent, type OutputTarget, planOutput, writeFiles, writeStdout } from './output.ts';
 import { Progress } from './progress.ts';
-import { chooseChecks, loadProfile, loadRulePack, requireRoles } from './rule-pack.ts';
+import { type InputPlace, protectInputs } from './protect-inputs.ts';
+import { chooseChecks, loadProfile, loadRulePack, profilePath, requireRoles } from './rule-pack.ts';
+import { rulePackPaths } from './rule-pack-files.ts';
 import { checkHostOption, say, todayOf } from './run-context.ts';
 
 /** Options of `nwaudit scan` as the command line gives them. */
@@ -50,18 +50,22 @@ export async function scanCommand(
   const host = checkHostOption(options.host, paths);
   const today = todayOf(io);
   const config = await findConfiguration(io, options.config, paths);
-  await protectInputs(targets, config);
   const known = baselineFile(io, options.baseline);
   const recordIn = baselineFile(io, options.writeBaseline);
-  for (const { file } of targets)
-    for (const one of [known, recordIn])
-      if (file !== undefined && one !== undefined && (await isSamePlace(file, one.path)))
-        throw new UsageError(`--output ${file}: this is the baseline of the run`);
-  if (config !== undefined && recordIn !== undefined && (await isSamePlace(recordIn.path, config.path)))
-    throw new UsageError(`--write-baseline ${recordIn.printed}: this is the configuration of the run`);
+  const written = targets.flatMap(({ file }) => file ?? []);
+  const inputs = inputPlaces(io, config, options);
+  const baselines = [known, recordIn].flatMap((one) =>
+    one === undefined ? [] : [{ path: one.path, what: 'the baseline of the run' }],
+  );
+  await protectInputs(written, [...inputs, ...baselines]);
+  if (recordIn !== undefined) await protectInputs([recordIn.path], inputs, '--write-baseline');
   const baseline = known && readBaseline(known);
   if (recordIn !== undefined) protectFromBaseline(recordIn);
   const pack = await loadRulePack(io, options.rules, options.profile, config);
+  await protectInputs(
+    [...written, ...(recordIn === undefined ? [] : [recordIn.path])],
+    rulePackPlaces(io, options.rules),
+  );
   const profile = await loadProfile(io, pack, options.profile, config);
   const checks = chooseChecks(pack.checks, options.select, options.ignore);
   requireRoles(checks, profile);
@@ -111,34 +115,25 @@ function recordOf(report: Report, file: string): FileContent {
   return { file, chunks: [encodeBaseline(entries)] };
 }
 
-/**
- * Refuses to write a report over an export or the configuration. An earlier report may be replaced.
- *
- * @throws UsageError when a target is such a file.
- */
-async function protectInputs(
-  targets: readonly OutputTarget<string>[],
+/** What a run reads beside exports and baselines. */
+function inputPlaces(
+  io: CliIo,
   config: Configuration | undefined,
-): Promise<void> {
-  for (const { file } of targets) {
-    if (file === undefined) continue;
-    if (config !== undefined && (await isSamePlace(file, config.path)))
-      throw new UsageError(`--output ${file}: this is the configuration of the run`);
-    const found = await stat(file).catch(() => undefined);
-    if (!found?.isFile()) continue;
-    const text = decodeText(await readFile(file).catch(() => new Uint8Array())).text;
-    if (text === '' || text.startsWith('nwaudit ')) continue;
-    if (detectFormat(text, file).kind === 'export') {
-      throw new UsageError(`--output ${file}: this file is an export; the report would replace it`);
-    }
-  }
+  { profile }: ScanCommandOptions,
+): InputPlace[] {
+  const profileFile = profilePath(io, profile, config);
+  return [
+    ...(config === undefined ? [] : [{ path: config.path, what: 'the configuration of the run' }]),
+    ...(profileFile === undefined ? [] : [{ path: profileFile, what: 'the profile of the run' }]),
+  ];
 }
 
-/** Whether two paths lead to one file, through links or not. */
-async function isSamePlace(one: string, other: string): Promise<boolean> {
-  if (one === other) return true;
-  const places = await Promise.all([one, other].map((path) => realpath(path).catch(() => undefined)));
-  return places[0] !== undefined && places[0] === places[1];
+/** The files of further rule packs, which are there and can be read. */
+function rulePackPlaces(io: CliIo, folders: readonly string[]): InputPlace[] {
+  return folders.flatMap((folder) => {
+    const path = resolve(io.cwd, folder);
+    return rulePackPaths(path).map((name) => ({ path: join(path, name), what: 'a part of the rule pack' }));
+  });
 }
 
 /** Files a walk may meet that are no exports. */

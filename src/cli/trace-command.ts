@@ -15,6 +15,7 @@ import { collectFiles, MAX_FILE_BYTES, printedPath, STDIN_PATH } from './files.t
 import type { CliIo } from './io.ts';
 import { planOutput, writeFiles, writeStdout } from './output.ts';
 import { Progress } from './progress.ts';
+import { protectInputs } from './protect-inputs.ts';
 import { say, sayDiagnostics } from './run-context.ts';
 import { decodeStrictText } from './strict-text.ts';
 import { describeAnswer } from './trace-text.ts';
@@ -45,7 +46,12 @@ export async function traceCommand(
   const targets = planOutput(io, TRACE_FORMATS, options.format, options.output);
   const packets = await readPackets(options.packets, paths, io);
   const exclude = targets.flatMap((target) => target.file ?? []);
-  if (options.packets !== STDIN_PATH) exclude.push(resolve(io.cwd, options.packets));
+  const packetFile = options.packets === STDIN_PATH ? [] : [resolve(io.cwd, options.packets)];
+  await protectInputs(
+    exclude,
+    packetFile.map((path) => ({ path, what: 'the packets of the run' })),
+  );
+  exclude.push(...packetFile);
   const files = await collectFiles(paths, io, { exclude });
   for (const note of files.notes) await say(io, note);
   if (files.inputs.length === 0) {

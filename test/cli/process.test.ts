@@ -1,22 +1,15 @@
 /** The built program as a process: what running `run` in this process cannot show. */
-import { execFileSync, spawnSync } from 'node:child_process';
-import { readFileSync, symlinkSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { buildRulePack } from '../../src/cli/build-rulepack.ts';
+import { buildProgram } from './built-program.ts';
 import { makeFolder, REPOSITORY, rulesText } from './cli-run.ts';
 
 let main = '';
 
 beforeAll(() => {
-  // A build of its own: the tests must not depend on, or disturb, what lies in dist/.
-  const folder = makeFolder({ 'package.json': readFileSync(join(REPOSITORY, 'package.json')) });
-  const tsc = join(REPOSITORY, 'node_modules/typescript/bin/tsc');
-  const options = ['--outDir', join(folder, 'dist'), '--declaration', 'false', '--noCheck'];
-  execFileSync(process.execPath, [tsc, '-p', join(REPOSITORY, 'tsconfig.json'), ...options]);
-  buildRulePack(join(REPOSITORY, 'rules'), join(folder, 'dist/rulepack.json'));
-  symlinkSync(join(REPOSITORY, 'node_modules'), join(folder, 'node_modules'));
-  main = join(folder, 'dist/cli/main.js');
+  main = buildProgram();
 });
 
 function runProcess(argv: readonly string[], cwd: string, input = '', maxBuffer = 1 << 28) {
