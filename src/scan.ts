@@ -187,13 +187,14 @@ function portsByHost(
 function withReportedPorts(host: ResolvedHost, reported: PortRanges | undefined): ResolvedHost {
   if (reported === undefined) return host;
   const { service, connection } = reported;
-  const { servicePorts, connectionPorts, ...rest } = host;
+  const { servicePorts, servicePortsBy, connectionPorts, ...rest } = host;
   const declared = service === undefined ? undefined : servicePorts;
   const services = service?.ranges ?? servicePorts;
   const connections = connection?.ranges ?? connectionPorts;
   return {
     ...rest,
     ...(services !== undefined && { servicePorts: services }),
+    ...(service === undefined && servicePortsBy !== undefined && { servicePortsBy }),
     ...(connections !== undefined && connections.length > 0 && { connectionPorts: connections }),
     ...(declared !== undefined && { declaredServicePorts: declared }),
   };

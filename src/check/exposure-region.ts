@@ -39,6 +39,7 @@ import {
   rangesOfVersion,
   sendersKnown,
   sendersOf,
+  UNBOUNDED_PORTS,
 } from './peers.ts';
 
 /** What the excess of a blamed rule is; the check that reports it. */
@@ -117,9 +118,6 @@ export interface Excess {
   /** Of `beyond`, what those who may use the service range send to ports outside the host's own. */
   readonly outsideRange: PacketSet;
 }
-
-/** Fewer destination ports than this bound a rule; above, its author named no port. */
-export const UNBOUNDED_PORTS = 60_000n;
 
 /** Fewer addresses than a /8 (or, in IPv6, a /32) are no share of "any source". */
 const SHARE_OF_ANY: Readonly<Record<IpVersion, bigint>> = { 4: 1n << 24n, 6: 1n << 96n };

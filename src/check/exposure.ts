@@ -29,16 +29,10 @@ import {
 } from './blamed.ts';
 import { listed } from './describe.ts';
 import { ALL_PORTS, entitlement } from './entitlement.ts';
-import {
-  type Excess,
-  type ExposureClass,
-  type HostExposure,
-  Region,
-  UNBOUNDED_PORTS,
-} from './exposure-region.ts';
+import { type Excess, type ExposureClass, type HostExposure, Region } from './exposure-region.ts';
 import { isGeneratedChain } from './generated-chain.ts';
 import type { HostContext } from './host-context.ts';
-import { connectionPortsOf, servedAdminPorts } from './peers.ts';
+import { connectionPortsOf, servedAdminPorts, UNBOUNDED_PORTS } from './peers.ts';
 import { writerOf } from './remediation.ts';
 
 /** The exposures of a host's input side, each blamed rule's most serious class first. Computed once per host. */

@@ -3,6 +3,7 @@ import { exceptionAppliesTo } from '../inventory/index.ts';
 import type { PortRanges } from '../model/index.ts';
 import {
   complementIntervals,
+  countIntervals,
   type Interval,
   type IpVersion,
   normalizeIntervals,
@@ -66,10 +67,18 @@ export function serviceRangeOf(estate: Estate, host: ResolvedHost): Interval[] {
   return normalizeIntervals(host.servicePorts ?? defaultServiceRange(estate));
 }
 
-/** Ports that the host's processes open connections from, where that is known: its own range, or that of old releases. */
+/** So many ports bound nothing: whoever wrote them named no port. `1024-65535` says no more than all of them. */
+export const UNBOUNDED_PORTS = 60_000n;
+
+/**
+ * Ports that the host's processes open connections from, where that is known: its own range, or that of old releases. A range of nearly
+ * all ports is none.
+ */
 export function connectionPortsOf(estate: Estate, host: ResolvedHost): readonly Interval[] {
   const { connectionPorts } = estate.profile;
-  return host.connectionPorts ?? (connectionPorts === undefined ? [] : [connectionPorts]);
+  const own = host.connectionPorts;
+  if (own !== undefined && countIntervals(normalizeIntervals(own)) < UNBOUNDED_PORTS) return own;
+  return connectionPorts === undefined ? [] : [connectionPorts];
 }
 
 /**

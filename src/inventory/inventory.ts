@@ -193,6 +193,8 @@ export interface ResolvedHost {
   readonly addresses: readonly DeclaredRange[];
   /** As `nsrports` of the host printed them, else as declared; absent: not known, and the profile's default counts. */
   readonly servicePorts?: readonly Interval[];
+  /** The entry whose `service_ports` count for it, its own or a pattern; absent without one, and where `nsrports` counts instead. */
+  readonly servicePortsBy?: InventoryHost;
   readonly connectionPorts?: readonly Interval[];
   /** How many devices it has, where declared. */
   readonly devices?: number;

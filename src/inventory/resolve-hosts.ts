@@ -52,6 +52,7 @@ interface MergedEntry {
   readonly roles: readonly string[];
   readonly addresses: readonly DeclaredRange[];
   readonly servicePorts: readonly Interval[] | undefined;
+  readonly servicePortsBy: InventoryHost | undefined;
   readonly connectionPorts: readonly Interval[] | undefined;
   readonly devices: number | undefined;
   readonly datazone: string | undefined;
@@ -82,6 +83,7 @@ function mergeEntries(
     roles: first((entry) => (entry.roles.length > 0 ? entry.roles : undefined)) ?? [],
     addresses: own?.addresses ?? [],
     servicePorts: first((entry) => entry.servicePorts),
+    servicePortsBy: first((entry) => (entry.servicePorts === undefined ? undefined : entry)),
     connectionPorts: first((entry) => entry.connectionPorts),
     devices: first((entry) => entry.devices),
     datazone: first((entry) => entry.datazone),
@@ -100,10 +102,12 @@ function resolvedParts(
   index: HostNameIndex,
 ): Omit<ResolvedHost, 'name' | 'roles' | 'roleSource' | 'hasExport'> {
   if (entry === undefined) return { addresses: [], datazone: DEFAULT_DATAZONE, interfaces: new Map() };
-  const { servicePorts, connectionPorts, devices, storageNodes, behind, distribution } = entry;
+  const { servicePorts, servicePortsBy, connectionPorts, devices, storageNodes, behind, distribution } =
+    entry;
   return {
     addresses: entry.addresses,
     ...(servicePorts !== undefined && { servicePorts }),
+    ...(servicePortsBy !== undefined && { servicePortsBy }),
     ...(connectionPorts !== undefined && { connectionPorts }),
     ...(devices !== undefined && { devices }),
     datazone: entry.datazone ?? DEFAULT_DATAZONE,

@@ -109,8 +109,10 @@ there; where a line of the table could not be read, nothing is said about its ch
   'via-service': `Beside an exposure of an admin port, never alone: it rests on the same packet sets and is as certain. It says where the port comes
 from, so it needs the files of firewalld; where the JSON of nft is judged, the files of the same host have to explain the rule. A
 definition that is in no file is assumed as firewalld has it, and the message says so.`,
-  'wide-declaration': `Certain: it rests on the configuration alone. A range counts as too wide from an IPv4 /8 or an IPv6 /32 on; a
-narrower one is reported only where declared hosts of other roles lie in it.`,
+  'wide-declaration': `Certain: it rests on the configuration, and on what nsrports printed. A range counts as too wide from an IPv4 /8 or an IPv6 /32 on; a
+narrower one is reported only where declared hosts of other roles lie in it. A service range counts as too wide above 4,000 ports, or above twice
+the profile's own range or what role and devices need where that is more, and where it holds ports below 1024 that the profile's does not. It is believed
+all the same: NetWorker listens where the host says.`,
 };
 
 /** The same for checks that say with predicates what they look for. */

@@ -2,6 +2,7 @@ import { checkDeclarations, type DeclarationFact } from '../../inventory/index.t
 import { listed } from '../describe.ts';
 import { evidence, plainOrigin } from '../evidence.ts';
 import { choiceOption, type Evaluator } from './evaluator.ts';
+import { wideServiceRanges } from './wide-range.ts';
 
 const KINDS = ['expired-exception', 'expired-waiver'] as const;
 
@@ -36,6 +37,7 @@ export const wideDeclaration: Evaluator = {
   scope: 'run',
   *run(context) {
     const { inventory, hosts, today } = context.estate;
+    yield* wideServiceRanges(context.estate);
     if (inventory === undefined) return;
     const wide = checkDeclarations(inventory, hosts, today).filter(
       (fact): fact is WideFact => fact.kind === 'too-wide' || fact.kind === 'contains-other-roles',
@@ -49,6 +51,9 @@ export const wideDeclaration: Evaluator = {
           ranges: listed(fact.ranges),
           hosts: fact.kind === 'too-wide' ? 'none' : listed(fact.hosts),
           kind: fact.kind,
+          count: 'none',
+          usual: '',
+          system: '',
         },
         meaning: [fact.kind, fact.declaration, fact.name, ...fact.ranges],
       });

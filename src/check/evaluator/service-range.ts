@@ -1,3 +1,4 @@
+import type { ResolvedHost } from '../../inventory/index.ts';
 import { countIntervals, type Interval, normalizeIntervals } from '../../net/index.ts';
 import { describePorts } from '../../packet-set/index.ts';
 import type { MinimumPorts } from '../../rulepack/index.ts';
@@ -86,6 +87,11 @@ export const rangeTooSmall: Evaluator = {
     }
   },
 };
+
+/** So many ports the roles of a host need at least, its devices counted; 0 where the profile does not say. */
+export function leastPorts(estate: Estate, { roles, devices }: ResolvedHost): number {
+  return mostDemanding(estate, roles, devices ?? 0)?.ports ?? 0;
+}
 
 /** Of the roles of a host, the one that needs most ports: what its processes share with those of the others is not counted twice. */
 function mostDemanding(
