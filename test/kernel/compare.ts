@@ -76,6 +76,18 @@ export function compare(
   return { tally, reports };
 }
 
+/**
+ * Answers that hang on something else than the IP version that nft does not print (src/parse/nft-json/hidden-version.ts): that one
+ * makes rules unknown which the kernel knows well.
+ */
+export function undecidedOtherwise(answers: readonly NwauditAnswer[]): readonly NwauditAnswer[] {
+  return answers.filter(
+    ({ sets, walk, unknown }) =>
+      (sets?.verdict === 'unknown' || walk?.verdict === 'unknown') &&
+      !(unknown.length > 0 && unknown.every((text) => / is meant for IPv[46]$/.test(text))),
+  );
+}
+
 type Judgement =
   | { readonly kind: 'agree' | 'unknown' | 'untestable' }
   | { readonly kind: 'wrong'; readonly why: string };

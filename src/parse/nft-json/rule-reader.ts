@@ -11,6 +11,7 @@ import {
 import type { DiagnosticLog } from '../diagnostic-log.ts';
 import { assemble } from './assemble.ts';
 import { unknown } from './conditions.ts';
+import { hiddenVersions } from './hidden-version.ts';
 import { differingPart, type HeaderPart, joinedCondition, joinedRuns } from './joined-matches.ts';
 import { integerProperty, isObject, parseJson, property, textProperty } from './json.ts';
 import type { Contents } from './lookups.ts';
@@ -216,7 +217,8 @@ export class RuleReader {
       const expr = property(value, 'expr');
       if (!Array.isArray(expr) || expr.length === 0) return 'missing';
       const list = expr.map((statement) => this.#readValue(statement, placed));
-      return { list, counters: list.find((read) => read.counters !== undefined)?.counters };
+      const { counters } = list.find((read) => read.counters !== undefined) ?? {};
+      return { list: this.#withHiddenVersion(list), counters };
     }
     if (size === 0) return 'missing';
     // Of its final length: one that grows would take several times as much.
@@ -231,7 +233,19 @@ export class RuleReader {
       counters ??= counter ?? statement.counters;
       list[i] = statement;
     }
-    return { list, counters };
+    return { list: this.#withHiddenVersion(list), counters };
+  }
+
+  /** The statements with what nft may have left out: see hidden-version.ts. */
+  #withHiddenVersion(list: readonly ReadStatement[]): readonly ReadStatement[] {
+    if (this.#scope.family !== 'inet') return list;
+    const hidden = hiddenVersions(list);
+    if (hidden.size === 0) return list;
+    return list.map((one, index) => {
+      const condition = hidden.get(index);
+      if (condition === undefined) return one;
+      return { ...one, steps: [{ kind: 'match', match: { text: '', condition } }, ...one.steps] };
+    });
   }
 
   #counterAt(start: number, end: number): Counters {

@@ -14,6 +14,7 @@ const FAMILIES: readonly (readonly [RegExp, string])[] = [
   [/\(filled by rules\)$/, 'set filled by rules'],
   [/\(elements that are not known\)$/, 'map filled by rules'],
   [/still there$/, 'element with a timeout'],
+  [/ is meant for IPv[46]$/, 'IP version not printed'],
   [/\bvmap\b/, 'vmap'],
   [/\bnumgen\b/, 'numgen'],
   [/\bjhash\b/, 'jhash'],
