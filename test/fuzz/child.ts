@@ -14,7 +14,7 @@ export interface FuzzTask {
   readonly seed: number;
   readonly minutes: number;
   readonly corpus: string | undefined;
-  /** File that holds the input at work: eight bytes of its number, then the input. */
+  /** File that holds the input at work: eight bytes of its number (0: it has ended), then the input. */
   readonly current: string;
   /** Run this one input, then end. */
   readonly replay?: string;
@@ -51,6 +51,7 @@ async function main(): Promise<void> {
     seed: task.seed,
     seeds: seedsOf(target, task.corpus),
     beforeRun: (input) => record.write(input),
+    afterRun: () => record.rest(),
     takeCoverage: (learn) => coverage.take(learn),
     onFailure: (failure) =>
       tell({ kind: 'failure', ...failure, input: encodeInput(failure.input).toString('base64') }),
@@ -101,6 +102,11 @@ class InputRecord {
     const content = Buffer.concat([head, encodeInput(input)]);
     ftruncateSync(this.#file, 0);
     writeSync(this.#file, content, 0, content.length, 0);
+  }
+
+  /** No input is at work now; the last one stays, in case the process ends. */
+  rest(): void {
+    writeSync(this.#file, Buffer.alloc(8), 0, 8, 0);
   }
 
   close(): void {

@@ -18,6 +18,8 @@ export interface FuzzerOptions {
   readonly seeds: readonly FuzzInput[];
   /** Called with every input before the program gets it. */
   readonly beforeRun?: (input: FuzzInput) => void;
+  /** Called when the program is done with it: what the fuzzer then does takes time that is not the program's. */
+  readonly afterRun?: () => void;
   /** Whether something ran that had not before, and with `true` remembers it. Absent: inputs are kept by what they made the program say. */
   readonly takeCoverage?: (learn: boolean) => boolean;
   /** Called once for each signature. */
@@ -72,8 +74,7 @@ export class Fuzzer {
     const { takeCoverage } = this.#options;
     if (takeCoverage === undefined || !takeCoverage(false)) return;
     for (const input of batch) {
-      this.#options.beforeRun?.(input);
-      this.#target.run(input);
+      this.#runTarget(input);
       if (takeCoverage(true)) this.#kept.push(input);
     }
   }
@@ -99,13 +100,21 @@ export class Fuzzer {
     return mutate(this.#random.pick(pool), this.#source);
   }
 
+  #runTarget(input: FuzzInput): ReturnType<FuzzTarget['run']> {
+    this.#options.beforeRun?.(input);
+    try {
+      return this.#target.run(input);
+    } finally {
+      this.#options.afterRun?.();
+    }
+  }
+
   /** Whether the input is fit to start from: it passed, and quickly. */
   #run(input: FuzzInput): boolean {
     this.#executions++;
-    this.#options.beforeRun?.(input);
     const start = performance.now();
     try {
-      const shapes = this.#target.run(input);
+      const shapes = this.#runTarget(input);
       const milliseconds = performance.now() - start;
       if (milliseconds > this.#slowest.milliseconds) this.#slowest = { milliseconds, bytes: sizeOf(input) };
       if (milliseconds > SLOW_MS) return false;
@@ -124,9 +133,8 @@ export class Fuzzer {
     if (this.#failed.has(signature)) return;
     this.#failed.add(signature);
     const check = (candidate: FuzzInput): string | undefined => {
-      this.#options.beforeRun?.(candidate);
       try {
-        this.#target.run(candidate);
+        this.#runTarget(candidate);
         return undefined;
       } catch (again) {
         return signatureOf(again);

@@ -169,7 +169,7 @@ function watch(child: ChildProcess, target: FuzzTarget, current: string): { inpu
     const now = child.pid === undefined ? undefined : (processorTime(child.pid) ?? Date.now());
     const at = readCurrent(current);
     if (now === undefined || at === undefined) return;
-    if (at.number !== seen.number) {
+    if (at.number !== seen.number || at.number === 0n) {
       seen = { number: at.number, since: now };
       return;
     }
@@ -189,7 +189,7 @@ function replay(target: FuzzTarget, input: FuzzInput): string | undefined {
   const run = spawnSync(process.execPath, [`--max-old-space-size=${memory}`, CHILD], {
     env: { ...process.env, FUZZ_TASK: JSON.stringify(task) },
     // Starting up takes a few seconds of it.
-    timeout: allowedTime(target, input) + 8000,
+    timeout: Math.ceil(allowedTime(target, input)) + 8000,
     killSignal: 'SIGKILL',
     stdio: 'ignore',
   });

@@ -1,6 +1,7 @@
 /** XML as a stream of elements with places, strict and without DTDs: what firewalld reads through expat. */
 import { SaxesParser } from 'saxes';
 import type { Origin } from '../../model/index.ts';
+import { quote, shorten } from '../diagnostic-log.ts';
 
 /** One attribute; the value as XML says it (the five entities and numbers resolved, line breaks as spaces). */
 export interface XmlAttribute {
@@ -165,7 +166,7 @@ class Reading {
 
   #malformed(position: number, message: string): never {
     const at = Math.max(0, Math.min(position, this.#text.length) - 1);
-    const detail = `no well-formed XML: ${message.replace(/\.$/, '')}`;
+    const detail = `no well-formed XML: ${shorten(message.replace(/\.$/, ''))}`;
     // expat passes over entities it cannot know behind an external document type, and over versions.
     const isTaken = this.#hasDoctype || message.startsWith('version number');
     throw new Stop(this.#stop(isTaken ? 'unread' : 'malformed', detail, at, at + 1));
@@ -177,12 +178,12 @@ class Reading {
     const wide = this.#encoding !== 'utf-8';
     const saysWide = /^utf-?16/.test(name);
     if (wide !== saysWide) {
-      const detail = `the declaration says encoding "${declared}", the file is in ${this.#encoding.toUpperCase()}`;
+      const detail = `the declaration says encoding ${quote(declared)}, the file is in ${this.#encoding.toUpperCase()}`;
       if (wide || /^utf-?(16|32)|^ucs-?[24]/.test(name))
         throw new Stop(this.#stop('malformed', detail, 0, end));
     }
     if (!wide && !isKnownEncoding(name))
-      throw new Stop(this.#stop('unread', `the encoding "${declared}" is not read`, 0, end));
+      throw new Stop(this.#stop('unread', `the encoding ${quote(declared)} is not read`, 0, end));
     if (/^(us-)?ascii$/.test(name)) {
       const at = this.#text.search(/[^\0-\x7f]/);
       if (at >= 0) throw new Stop(this.#stop('malformed', 'a character outside of US-ASCII', at, at + 1));
