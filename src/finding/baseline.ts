@@ -155,8 +155,11 @@ export function decodeBaseline(text: string, file: string): DecodedBaseline {
   if (!isRecord(data) || data.tool !== 'nwaudit' || !('baselineVersion' in data))
     return bad('not a baseline of nwaudit; write one with --write-baseline');
   if (data.baselineVersion !== BASELINE_VERSION) {
+    const found = data.baselineVersion;
+    // Anything else may be too deep or too long to print.
+    const shown = typeof found === 'number' ? String(found) : 'no number';
     return bad(
-      `baselineVersion: found ${JSON.stringify(data.baselineVersion)}, this nwaudit reads ${BASELINE_VERSION}; write the baseline anew with --write-baseline`,
+      `baselineVersion: found ${shown}, this nwaudit reads ${BASELINE_VERSION}; write the baseline anew with --write-baseline`,
     );
   }
   if (!Array.isArray(data.findings)) return bad('findings: expected a list');

@@ -273,7 +273,11 @@ function isPacketKey(key: string): key is PacketKey {
 /** A value as a message quotes it: JSON, cut after 60 characters. */
 function describe(value: unknown): string {
   if (value === undefined) return 'nothing';
-  if (Array.isArray(value) && value.length > 20) return `a list of ${value.length} items`;
+  const isNested = (item: unknown): boolean => typeof item === 'object' && item !== null;
+  // Printing what is nested could take more stack than there is.
+  if (Array.isArray(value)) {
+    if (value.length > 20 || value.some(isNested)) return `a list of ${value.length} items`;
+  } else if (isNested(value)) return 'an object';
   return quote(value);
 }
 

@@ -143,6 +143,10 @@ describe('what is no baseline', () => {
       good.replace('"baselineVersion": 1', '"baselineVersion": 2'),
       'baselineVersion: found 2, this nwaudit reads 1',
     ],
+    [
+      `{"tool":"nwaudit","baselineVersion":${'['.repeat(20_000)}${']'.repeat(20_000)}}`,
+      'baselineVersion: found no number, this nwaudit reads 1',
+    ],
     ['{"tool":"nwaudit","baselineVersion":1}', 'findings: expected a list'],
     [good.replace('"findings"', '"more": 1, "findings"'), 'more: unknown key'],
     [
