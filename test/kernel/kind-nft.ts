@@ -28,12 +28,19 @@ export const NFT: KernelKind<GeneratedRules> = {
   }),
 };
 
-/** The rule set without the lines that nft complains about: random matches may contradict each other. */
 function withoutRefused(made: GeneratedRules, detail: string): GeneratedRules | undefined {
+  const nft = withoutRefusedLines(made.rules.nft ?? '', detail);
+  return nft === undefined ? undefined : { ...made, rules: { ...made.rules, nft } };
+}
+
+/** A rule set without the lines that nft complains about: random matches may contradict each other. `undefined` where it names none. */
+export function withoutRefusedLines(nft: string, detail: string): string | undefined {
   const refused = new Set([...detail.matchAll(/stdin:(\d+):/g)].map((found) => Number(found[1])));
   if (refused.size === 0) return undefined;
-  const lines = (made.rules.nft ?? '').split('\n').filter((_, index) => !refused.has(index + 1));
-  return { ...made, rules: { ...made.rules, nft: lines.join('\n') } };
+  return nft
+    .split('\n')
+    .filter((_, index) => !refused.has(index + 1))
+    .join('\n');
 }
 
 /** Opening and closing lines, and what makes a chain a base chain. */
