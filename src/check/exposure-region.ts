@@ -106,6 +106,8 @@ export interface HostExposure {
   readonly closes: Chain | undefined;
   /** Some who may need these ports are not known by address: nobody can say that the rule has no use. */
   readonly peersUnknown: boolean;
+  /** Who needs these ports is not the same on the way to each of the targets. */
+  readonly peersDiffer: boolean;
 }
 
 /** The excess of one blamed rule, in one version, by what matters for its class. */
@@ -407,6 +409,7 @@ export class Region {
       ports,
       witness: this.#witness(),
       vendorFlow: undefined,
+      peersDiffer: false,
       peersUnknown: host.roles.length === 0 || !this.#sendersKnown(ports),
       kept:
         as === 'unknown-source'

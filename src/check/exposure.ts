@@ -6,10 +6,11 @@
  */
 
 import type { ResolvedHost } from '../inventory/index.ts';
-import type { Condition } from '../model/index.ts';
+import type { Chain, Condition } from '../model/index.ts';
 import {
   countIntervals,
   type Interval,
+  type IpVersion,
   intersectIntervals,
   PROTOCOLS_WITH_PORTS,
   single,
@@ -32,8 +33,10 @@ import { ALL_PORTS, entitlement } from './entitlement.ts';
 import { type Excess, type ExposureClass, type HostExposure, Region } from './exposure-region.ts';
 import { isGeneratedChain } from './generated-chain.ts';
 import type { HostContext } from './host-context.ts';
+import { joinTargets } from './join-targets.ts';
 import { connectionPortsOf, servedAdminPorts, UNBOUNDED_PORTS } from './peers.ts';
 import { writerOf } from './remediation.ts';
+import { isTakenByDefault, versionsOpenByDefault } from './taken-by-default.ts';
 
 /** The exposures of a host's input side, each blamed rule's most serious class first. Computed once per host. */
 export function inputExposures(context: HostContext): readonly HostExposure[] {
@@ -46,19 +49,26 @@ export function inputExposures(context: HostContext): readonly HostExposure[] {
 
 /**
  * The exposures of a host's forward side: a forward side that is open altogether, and, on gateways, what it lets through to
- * the hosts of the estate. What one rule opens alike on the way to several of them is one exposure. Computed once per host.
+ * the hosts of the estate. What one rule opens alike on the way to several of them is one exposure, and what a side that is open altogether lets
+ * through anyway is told once, there. Computed once per host.
  */
 export function forwardExposures(context: HostContext): readonly HostExposure[] {
   return context.once('forward exposures', () => {
     const judged = reallyForwards(context);
     const everybody: Side = { path: 'forward', target: context.host };
     const open = new Set<string>();
+    const openChains = new Map<Chain, Set<IpVersion>>();
     const out: HostExposure[] = [];
     for (const blamed of collectBlamed(context, everybody, isUnconditional)) {
       const everything = wholeExcess(context, everybody, blamed);
       if (everything.isEmpty || !isDefaultAccept(context, blamed, everything)) continue;
       open.add(blamed.key);
       const unread = unreadPart(context, blamed);
+      if (unread === undefined && blamed.run !== undefined) {
+        const versions = openChains.get(blamed.run.chain) ?? new Set();
+        for (const version of versionsOpenByDefault(blamed)) versions.add(version);
+        openChains.set(blamed.run.chain, versions);
+      }
       out.push({
         ...everything.exposure('default-accept'),
         target: undefined,
@@ -74,7 +84,7 @@ export function forwardExposures(context: HostContext): readonly HostExposure[] 
       const side: Side = { path: 'forward', target };
       const all = collectBlamed(context, side);
       for (const blamed of all) {
-        if (open.has(blamed.key)) continue;
+        if (open.has(blamed.key) || isTakenByDefault(context, side, blamed, openChains)) continue;
         const ofRule = byRule.get(blamed.key) ?? [];
         ofRule.push(...classify(context, side, blamed, all));
         byRule.set(blamed.key, ofRule);
@@ -106,41 +116,6 @@ function isBehindTranslation(exposure: HostExposure, translated: readonly HostEx
         ([version, list]) => subtractIntervals(list, other.sources.get(version) ?? []).length === 0,
       ),
   );
-}
-
-/** Exposures of one rule, those that differ in nothing but whom the packets reach as one. */
-function joinTargets(exposures: readonly HostExposure[]): HostExposure[] {
-  const joined = new Map<string, HostExposure>();
-  for (const exposure of exposures) {
-    const key = withoutTarget(exposure);
-    const first = joined.get(key);
-    joined.set(
-      key,
-      first === undefined
-        ? exposure
-        : { ...first, furtherTargets: [...first.furtherTargets, exposure.target!.name] },
-    );
-  }
-  return [...joined.values()];
-}
-
-/** What a finding says of an exposure of one rule, its target aside. */
-function withoutTarget(exposure: HostExposure): string {
-  const lists = (ranges: Iterable<Interval>) => [...ranges].map(({ lo, hi }) => `${lo}-${hi}`);
-  return JSON.stringify([
-    exposure.class,
-    exposure.source,
-    exposure.variant,
-    exposure.certain,
-    exposure.unknowns,
-    [...exposure.sources].map(([version, list]) => [version, lists(list)]),
-    exposure.entitledPeers.map((peer) => peer.name),
-    exposure.peersUnknown,
-    exposure.protocols,
-    lists(exposure.ports),
-    // The range of the target is part of what is said of it.
-    exposure.class === 'range-mismatch' ? exposure.target?.name : undefined,
-  ]);
 }
 
 /** The hosts that live in the networks of a role, as one host each network. */

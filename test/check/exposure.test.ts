@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import type { Finding } from '../../src/finding/index.ts';
 import { scanTexts } from '../scan-support.ts';
 
 const CONFIG = {
@@ -237,6 +238,151 @@ describe('the forward side', () => {
     const dnat = translation('-p tcp -m tcp --dport 2222 -j DNAT --to-destination 192.0.2.10:22');
     expect(forwarded([], CLIENT, dnat)).toEqual([]);
   });
+});
+
+describe('rules on the way to many hosts', () => {
+  const CONFIG_OF = {
+    admin_networks: ['198.51.100.0/28'],
+    hosts: {
+      'nw-server': { role: 'server', addresses: ['192.0.2.10'] },
+      'nmc-01': { role: 'nmc', addresses: ['192.0.2.30'] },
+      'client-01': { role: 'client', addresses: ['203.0.113.101'] },
+      'client-02': { role: 'client', addresses: ['203.0.113.102'] },
+      'gw-01': { role: 'gateway', addresses: ['192.0.2.1'] },
+    },
+  };
+  const scanned = (files: Readonly<Record<string, string>>, config: unknown = CONFIG_OF) =>
+    scanTexts(files, config).findings.filter((f) => f.hook === 'forward' && f.check !== 'undocumented-rule');
+  const table = (policy: string, rules: readonly string[], more = '') =>
+    `${more}*filter\n:INPUT DROP [0:0]\n:FORWARD ${policy} [0:0]\n:GUARD - [0:0]\n${rules.map((rule) => `-A ${rule}\n`).join('')}COMMIT\n`;
+  const forwarded = (policy: string, rules: readonly string[], more = '') =>
+    scanned({ 'gw-01.rules': table(policy, rules, more) });
+  const told = (findings: readonly Finding[]) => findings.map((f) => `${f.check} ${f.origin?.line}`).sort();
+
+  test('what one rule opens of the range is one finding for hosts of all roles, and the admin port in it one more', () => {
+    const found = forwarded('DROP', ['FORWARD -i wan0 -j ACCEPT']);
+    expect(told(found)).toEqual(['admin-port-inside-open-range 5', 'dynamic-range-any-source 5']);
+    expect(found.map((f) => f.message)).toEqual([
+      'gw-01, on the way to nmc-01, accepts tcp/9090 from any IPv4 address by this rule for the data ports; only admin networks need it.',
+      'gw-01, on the way to client-01, client-02, nmc-01 and nw-server, accepts tcp/7937-9936 and further ports from any IPv4 address; each of these hosts needs it from its own peers only.',
+    ]);
+    expect(found[1]!.exposure).toMatchObject({ dport: ['7937-9936'], except: [] });
+  });
+
+  test('clients alone keep the finding about clients', () => {
+    const found = forwarded('DROP', ['FORWARD -d 203.0.113.0/24 -p tcp -m tcp --dport 7937:9936 -j ACCEPT']);
+    expect(told(found)).toEqual(['client-inbound-unscoped 5']);
+    expect(found[0]!.message).toContain('on the way to client-01 and client-02, accepts');
+    expect(found[0]!.message).toContain('only nw-server needs it');
+  });
+
+  test('a narrow source that nobody is entitled to is one finding, one with peers in it a finding for each difference', () => {
+    const stranger = forwarded('DROP', ['FORWARD -s 10.1.2.0/24 -p tcp -m tcp --dport 7939:9000 -j ACCEPT']);
+    expect(told(stranger)).toEqual(['dynamic-range-beyond-peers 5']);
+    expect(stranger[0]!.severity).toBe('high');
+    const mixed = forwarded('DROP', ['FORWARD -s 192.0.2.0/24 -p tcp -m tcp --dport 7939:9000 -j ACCEPT']);
+    // The server may reach clients, and nobody of that network the server: 7939-9000 of it is what clients need.
+    const sources = new Map(mixed.map((f) => [f.message.split(', accepts')[0], f.exposure?.saddr.join(' ')]));
+    expect(mixed.map((f) => f.check).sort()).toEqual([
+      'client-inbound-unscoped',
+      'dynamic-range-beyond-peers',
+    ]);
+    expect(sources.get('gw-01, on the way to client-01 and client-02')).toContain('192.0.2.11');
+    expect(sources.get('gw-01, on the way to client-01 and client-02')).not.toMatch(/192\.0\.2\.10\b/);
+  });
+
+  test('hosts of one range are one mismatch, hosts of another one more', () => {
+    const hosts = {
+      ...CONFIG_OF.hosts,
+      'client-01': { ...CONFIG_OF.hosts['client-01'], service_ports: '7937-7954' },
+      'client-02': { ...CONFIG_OF.hosts['client-02'], service_ports: '7937-7954' },
+      'client-03': { role: 'client', addresses: ['203.0.113.103'], service_ports: '7937-8050' },
+    };
+    const rule = 'FORWARD -s 192.0.2.10/32 -d 203.0.113.0/24 -p tcp -m tcp --dport 7938:9936 -j ACCEPT';
+    const found = scanned({ 'gw-01.rules': table('DROP', [rule]) }, { ...CONFIG_OF, hosts });
+    expect(told(found)).toEqual(['range-mismatch 5', 'range-mismatch 5']);
+    expect(found.map((f) => f.message).sort()).toEqual([
+      expect.stringContaining('but the services of client-01 and client-02 listen on 7937-7954 only'),
+      expect.stringContaining('but the services of client-03 listen on 7937-8050 only'),
+    ]);
+  });
+
+  describe('where the forward side accepts by default', () => {
+    const DOCKER = [
+      'FORWARD -i br0 ! -o br0 -j ACCEPT',
+      'FORWARD -d 192.0.2.10/32 -p tcp -m tcp --dport 22 -j ACCEPT',
+    ];
+
+    test('rules that open no more than that are told there', () => {
+      const found = forwarded('ACCEPT', DOCKER);
+      expect(told(found)).toEqual(['default-accept 3']);
+      expect(found[0]!.severity).toBe('high');
+      expect(told(forwarded('DROP', DOCKER)).length).toBeGreaterThan(1);
+    });
+
+    test.each([
+      ['an input rule that drops', ['INPUT -j DROP']],
+      ['a drop of packets to others', ['FORWARD -d 10.0.0.0/8 -j DROP', 'GUARD -j DROP']],
+      ['a log and a counter', ['FORWARD -j LOG']],
+      ['a rule without a condition instead of the policy', ['FORWARD -j ACCEPT']],
+    ])('%s changes nothing', (_name, rules) => {
+      const checks = forwarded('ACCEPT', [...DOCKER, ...rules]).map((f) => f.check);
+      expect(checks.filter((check) => check !== 'redundant-rule')).toEqual(['default-accept']);
+    });
+
+    test.each([
+      ['a drop behind it', ['FORWARD -d 192.0.2.10/32 -j DROP']],
+      [
+        'a chain that only its packets would come to',
+        ['FORWARD -d 192.0.2.10/32 -p tcp -j GUARD', 'GUARD -p tcp -m tcp --dport 1:1023 -j REJECT'],
+      ],
+      ['a target that may stop them', ['FORWARD -d 192.0.2.0/24 -j NFQUEUE --queue-num 1']],
+      [
+        'an unknown test that may stop them',
+        ['FORWARD -d 192.0.2.0/24 -m geoip --source-country XX -j DROP'],
+      ],
+      [
+        'a mark that rules behind it may ask for',
+        ['FORWARD -d 192.0.2.10/32 -j MARK --set-mark 1', 'FORWARD -m mark --mark 1 -j DROP'],
+      ],
+    ])('%s keeps the finding about the rule', (_name, rules) => {
+      const found = told(forwarded('ACCEPT', [DOCKER[1]!, ...rules]));
+      expect(found).toContain('undeclared-port 5');
+    });
+
+    test('a rate limit is no default', () => {
+      const found = told(forwarded('DROP', [DOCKER[1]!, 'FORWARD -m limit --limit 5/sec -j ACCEPT']));
+      expect(found).toContain('undeclared-port 5');
+    });
+
+    test('of one IP version says nothing of the other', () => {
+      const six = table('DROP', ['FORWARD -d 2001:db8::10/128 -p tcp -m tcp --dport 22 -j ACCEPT']);
+      const server = { role: 'server', addresses: ['192.0.2.10', '2001:db8::10'] };
+      const config = { ...CONFIG_OF, hosts: { ...CONFIG_OF.hosts, 'nw-server': server } };
+      const files = { 'gw-01/iptables.rules': table('ACCEPT', DOCKER), 'gw-01/ip6tables.rules': six };
+      expect(told(scanned(files, config))).toEqual(['default-accept 3', 'undeclared-port 5']);
+    });
+
+    test('a translation is a hole of its own', () => {
+      const nat =
+        '*nat\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -p tcp -m tcp --dport 2222 -j DNAT --to-destination 192.0.2.10:22\nCOMMIT\n';
+      expect(told(forwarded('ACCEPT', DOCKER, nat))).toEqual(['default-accept 7', 'undeclared-port 3']);
+    });
+  });
+});
+
+test('packets that no chain looks at are told as such, with what to do', () => {
+  const nat = '*nat\n:PREROUTING ACCEPT [0:0]\nCOMMIT\n';
+  const config = { hosts: { 'gw-01': { roles: ['gateway', 'client'], addresses: ['192.0.2.1'] } } };
+  const found = scanTexts({ 'gw-01.rules': nat }, config).findings.filter(
+    (f) => f.check === 'default-accept',
+  );
+  expect(found.map((f) => f.message)).toEqual([
+    "gw-01 accepts from any IPv4 address whatever no earlier rule stops (tcp, udp/0-65535), through the kernel's own default: no chain of the export filters incoming IPv4 packets.",
+    "gw-01 passes on from any IPv4 address whatever no earlier rule stops (tcp, udp/0-65535), through the kernel's own default: no chain of the export filters forwarded IPv4 packets.",
+  ]);
+  expect(found[0]!.remediation?.note).toContain('sudo nft -j list ruleset');
+  expect(found[1]!.remediation?.note).toContain('iptables -P FORWARD DROP');
 });
 
 describe('a message tells no more and no less than the rule opens', () => {

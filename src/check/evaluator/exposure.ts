@@ -92,8 +92,10 @@ export function exposureEvidence(context: HostContext, found: HostExposure): Evi
       ports: listed(describePorts(found.ports), 8),
       source: found.source,
       variant: found.variant ?? 'none',
-      place: chain === undefined ? 'no base chain at all' : placeText(rule, chain),
-      need: needText(names, found.peersUnknown),
+      place: chain === undefined ? noChainText(found) : placeText(rule, chain),
+      need: found.peersDiffer
+        ? 'each of these hosts needs it from its own peers only'
+        : needText(names, found.peersUnknown),
       entitled: names.length === 0 ? 'nobody' : listed(names),
       via: found.acceptedBy === undefined ? 'none' : translatedPorts(found),
       roles: host.roles.length === 0 ? 'unknown' : listed(host.roles),
@@ -157,6 +159,18 @@ function originOf(context: HostContext, found: HostExposure): FindingOrigin | nu
   return file === undefined ? null : fileOrigin(file);
 }
 
+/** Where no chain of the export looks at the packets. */
+function noChainText({ path, sources }: HostExposure): string {
+  const versions = listed([...sources.keys()].map((version) => `IPv${version}`));
+  return `the kernel's own default: no chain of the export filters ${path === 'forward' ? 'forwarded' : 'incoming'} ${versions} packets`;
+}
+
+/** What to do where there is no chain to correct. */
+function noChainNote({ path }: HostExposure): string {
+  const chain = path === 'forward' ? 'FORWARD' : 'INPUT';
+  return `There is no rule to correct. If another tool filters these packets (nftables beside iptables, firewalld), export its rules too: sudo nft -j list ruleset. Else add the rules for what is needed to a filter chain, and let it drop the rest: iptables -P ${chain} DROP (ip6tables for IPv6), or in nft a chain with "type filter hook ${path} priority filter; policy drop;".`;
+}
+
 function needText(names: readonly string[], peersUnknown: boolean): string {
   if (peersUnknown) return 'who needs it is not declared in nwaudit.yaml, so nobody is known to be entitled';
   if (names.length === 0) return 'no host of the profile needs it';
@@ -200,6 +214,8 @@ function yamlHint(found: HostExposure): string {
 
 function adviceFor(context: HostContext, found: HostExposure): Advice {
   const { table, chain, rule, carried } = found;
+  if (chain === undefined && found.class === 'default-accept' && found.judged)
+    return { commands: [], note: noChainNote(found) };
   if (found.path === 'forward' && OTHER_PORTS.has(found.class) && found.source !== 'admin')
     return { commands: [], note: forwardNote(context, found) };
   // What the vendor requires is not taken away by a command to copy.

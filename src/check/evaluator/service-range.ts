@@ -26,7 +26,7 @@ export const rangeMismatch: Evaluator = {
       const facts = {
         ...told.facts,
         kind: 'rules',
-        receiver: target.name,
+        receiver: listed([target.name, ...found.furtherTargets]),
         range: rangeText(target.servicePorts ?? []),
         said: saidBy(estate, target.name),
         declared: 'none',
