@@ -90,7 +90,7 @@ export function entitlement(context: HostContext, host: ResolvedHost, version: I
  * Of the ports of an exception (none: all), those that it opens. Not what nobody has to reach from another host: that is accepted by a
  * waiver only. Inside the service range such a port is one of the range.
  */
-function portsLifted(
+export function portsLifted(
   { estate }: HostContext,
   host: ResolvedHost,
   protocol: number,

@@ -4,12 +4,16 @@ import { type IpVersion, single } from '../net/index.ts';
 import type { PacketSet } from '../packet-set/index.ts';
 import { deliveredImage } from '../semantics/index.ts';
 import { newFromOutside } from './blamed.ts';
+import { portsLifted } from './entitlement.ts';
 import type { HostContext } from './host-context.ts';
 import { addressSet } from './packet-option.ts';
 import { exceptionsTo, flowPorts, flowsTo, rangesOfVersion, sendersOf } from './peers.ts';
 
-/** Whether a host lets somebody in by an exception. `needless`: the profile allows all of it anyway. */
-export type ExceptionUse = 'used' | 'closed' | 'needless';
+/**
+ * Whether a host lets somebody in by an exception. `needless`: the profile allows all of it anyway; `never-remote`: it names only ports
+ * that no exception opens.
+ */
+export type ExceptionUse = 'used' | 'closed' | 'needless' | 'never-remote';
 
 /** Exceptions in force for the host, by id. One that lets in nobody with a known address is not among them. */
 export function exceptionUses(context: HostContext): Map<string, ExceptionUse> {
@@ -26,15 +30,19 @@ function useOf(context: HostContext, exception: AccessException): ExceptionUse |
   const { inventory, hosts } = context.estate;
   if (inventory === undefined) return undefined;
   const sources = exceptionSources(exception, hosts, inventory);
+  const lifted = exception.ports.map(({ protocol, ports }) => ({
+    protocol,
+    ports: portsLifted(context, context.host, protocol, ports),
+  }));
   let isNeedless = true;
   let isAsked = false;
   for (const version of context.versions) {
     const from = addressSet(context, version, 'saddr', rangesOfVersion(sources, version));
     const ports = space.unionAll(
-      exception.ports.map(({ protocol, ports: list }) =>
+      lifted.map(({ protocol, ports: list }) =>
         space.intersect(
           space.inIntervals(space.bits('protocol'), [single(protocol)]),
-          list.length === 0 ? space.full : space.inIntervals(space.bits('dport'), list),
+          space.inIntervals(space.bits('dport'), list),
         ),
       ),
     );
@@ -46,6 +54,7 @@ function useOf(context: HostContext, exception: AccessException): ExceptionUse |
     isNeedless = false;
     if (space.intersects(acceptedAsDelivered(context, version), beyond)) return 'used';
   }
+  if (sources.length > 0 && lifted.every(({ ports }) => ports.length === 0)) return 'never-remote';
   return isAsked ? (isNeedless ? 'needless' : 'closed') : undefined;
 }
 

@@ -63,31 +63,33 @@ export function checkRun(
   hosts: readonly HostOutcome[],
   checks: readonly CheckDefinition[],
 ): Finding[] {
-  const rolesOf = new Map(estate.hosts.map(({ name, roles }) => [name, roles]));
+  const rolesOfHost = rolesByName(estate);
   return checks.flatMap((check) => {
     if (check.when !== undefined) return [];
     const evaluator = evaluatorOf(check);
     if (evaluator.scope !== 'run') return [];
     const observed = hosts.filter((h) => h.observed.has(check.id)).map((h) => h.observed.get(check.id));
-    const rolesOfHost = (host: string | null) => (host === null ? [] : (rolesOf.get(host) ?? []));
     return [...findingsOf(check, () => evaluator.run({ estate, observed }, check.options), rolesOfHost)];
   });
 }
 
-/** Findings about what was found: of the checks that are asked when all others have run. */
+/** Findings about what was found: of the checks that are asked when all others have run, in their order. Each sees those of the ones before. */
 export function checkReport(context: ReportContext, checks: readonly CheckDefinition[]): Finding[] {
-  return checks.flatMap((check) => {
-    if (check.when !== undefined) return [];
+  const rolesOf = rolesByName(context.estate);
+  const found: Finding[] = [];
+  for (const check of checks) {
+    if (check.when !== undefined) continue;
     const evaluator = evaluatorOf(check);
-    if (evaluator.scope !== 'report') return [];
-    return [
-      ...findingsOf(
-        check,
-        () => evaluator.run(context, check.options),
-        () => [],
-      ),
-    ];
-  });
+    if (evaluator.scope !== 'report') continue;
+    const sofar = { ...context, findings: [...context.findings, ...found] };
+    found.push(...findingsOf(check, () => evaluator.run(sofar, check.options), rolesOf));
+  }
+  return found;
+}
+
+function rolesByName({ hosts }: Estate): (host: string | null) => readonly string[] {
+  const rolesOf = new Map(hosts.map(({ name, roles }) => [name, roles]));
+  return (host) => (host === null ? [] : (rolesOf.get(host) ?? []));
 }
 
 /**

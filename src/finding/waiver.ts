@@ -25,7 +25,8 @@ export interface WaiverResult<W extends WaiverTerms> {
 /**
  * Applies waivers to findings. The first waiver in force that matches gives the suppression; a finding that a
  * baseline suppresses becomes waived, since the waiver carries a person's reason. Input that was not read may
- * hide anything, so the check `unread-input` takes only a waiver that names one host.
+ * hide anything, so the check `unread-input` takes only a waiver that names one host; `too-wide-declaration` one that names a host or the
+ * finding, since a waiver for all that hides would hide itself.
  *
  * `today` is an ISO date; both dates are compared as text.
  */
@@ -56,6 +57,12 @@ export function applyWaivers<W extends WaiverTerms>(
 function matches(waiver: WaiverTerms, finding: Finding): boolean {
   if (waiver.check !== finding.check) return false;
   if (finding.check === 'unread-input' && (waiver.host === undefined || waiver.host.includes('*')))
+    return false;
+  if (
+    finding.check === 'too-wide-declaration' &&
+    waiver.fingerprint === undefined &&
+    (waiver.host === undefined || waiver.host.includes('*'))
+  )
     return false;
   if (waiver.fingerprint !== undefined && waiver.fingerprint !== finding.fingerprint) return false;
   return (

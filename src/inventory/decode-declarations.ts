@@ -82,6 +82,13 @@ export function decodeWaivers(
       const message = 'input that was not read may hide anything: a waiver of unread-input names one host';
       context.report(item.node.span, item.path, message);
     }
+    const namesNothing =
+      draft.fingerprint === undefined && (draft.host === undefined || isHostPattern(draft.host));
+    if (draft.check === 'too-wide-declaration' && namesNothing) {
+      const message =
+        'what hides too much is not hidden as a whole: a waiver of too-wide-declaration names its finding by fingerprint, or one host';
+      context.report(item.node.span, item.path, message);
+    }
     waivers.push({
       check: draft.check ?? '',
       ...(draft.host !== undefined && { host: draft.host }),

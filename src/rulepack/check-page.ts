@@ -112,7 +112,8 @@ definition that is in no file is assumed as firewalld has it, and the message sa
   'wide-declaration': `Certain: it rests on the configuration, and on what nsrports printed. A range counts as too wide from an IPv4 /8 or an IPv6 /32 on; a
 narrower one is reported only where declared hosts of other roles lie in it. A service range counts as too wide above 4,000 ports, or above twice
 the profile's own range or what role and devices need where that is more, and where it holds ports below 1024 that the profile's does not. It is believed
-all the same: NetWorker listens where the host says.`,
+all the same: NetWorker listens where the host says. A waiver counts as too wide where it names neither a fingerprint nor less than all
+audited hosts, of at least two, and accepts findings that are high or worse.`,
 };
 
 /** The same for checks that say with predicates what they look for. */

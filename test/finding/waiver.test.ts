@@ -40,6 +40,15 @@ describe('a waiver', () => {
     expect(suppressed({ ...waiver, host: 'sn-01' }, unread)).toBe(true);
   });
 
+  test('for a wide declaration takes one host or the finding', () => {
+    const wide = { ...finding({ check: 'too-wide-declaration', message: 'm', host: 'sn-01' }) };
+    const waiver = { ...WAIVER, check: 'too-wide-declaration' };
+    expect(suppressed(waiver, wide)).toBe(false);
+    expect(suppressed({ ...waiver, host: '*' }, wide)).toBe(false);
+    expect(suppressed({ ...waiver, host: 'sn-01' }, wide)).toBe(true);
+    expect(suppressed({ ...waiver, fingerprint: wide.fingerprint }, { ...wide, host: null })).toBe(true);
+  });
+
   test('gives its reason, and wins over a baseline', () => {
     const known = {
       ...FINDING,

@@ -290,6 +290,16 @@ describe('problems have a place and say what was expected', () => {
       [/names one host/],
     ],
     [
+      'a waiver of wide declarations in general',
+      waiver('{check: too-wide-declaration, reason: r, expires: 2027-01-01}'),
+      [/names its finding by fingerprint, or one host/],
+    ],
+    [
+      'a waiver of wide declarations by pattern',
+      waiver('{check: too-wide-declaration, host: "sn-*", reason: r, expires: 2027-01-01}'),
+      [/names its finding by fingerprint, or one host/],
+    ],
+    [
       'a check id of another shape',
       waiver('{check: Shadowed_Rule, reason: r, expires: 2027-01-01}'),
       [/is not the id of a check/],

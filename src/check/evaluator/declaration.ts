@@ -3,6 +3,7 @@ import { listed } from '../describe.ts';
 import { evidence, plainOrigin } from '../evidence.ts';
 import { choiceOption, type Evaluator } from './evaluator.ts';
 import { wideServiceRanges } from './wide-range.ts';
+import { wideWaivers } from './wide-waiver.ts';
 
 const KINDS = ['expired-exception', 'expired-waiver'] as const;
 
@@ -34,11 +35,12 @@ export const expiredDeclaration: Evaluator = {
 
 /** Declarations wide enough to hide what they should not: `too-wide-declaration`. */
 export const wideDeclaration: Evaluator = {
-  scope: 'run',
+  scope: 'report',
   *run(context) {
     const { inventory, hosts, today } = context.estate;
     yield* wideServiceRanges(context.estate);
     if (inventory === undefined) return;
+    yield* wideWaivers(context);
     const wide = checkDeclarations(inventory, hosts, today).filter(
       (fact): fact is WideFact => fact.kind === 'too-wide' || fact.kind === 'contains-other-roles',
     );
@@ -54,6 +56,7 @@ export const wideDeclaration: Evaluator = {
           count: 'none',
           usual: '',
           system: '',
+          severity: 'none',
         },
         meaning: [fact.kind, fact.declaration, fact.name, ...fact.ranges],
       });

@@ -1,9 +1,10 @@
 import { applyWaivers } from '../../finding/index.ts';
-import { exceptionAppliesTo, isHostPattern, matchesHostPattern, type Waiver } from '../../inventory/index.ts';
+import { exceptionAppliesTo } from '../../inventory/index.ts';
 import { listed } from '../describe.ts';
 import { evidence, plainOrigin } from '../evidence.ts';
 import { type ExceptionUse, exceptionUses } from '../exception-use.ts';
 import type { Evaluator } from './evaluator.ts';
+import { isMeant } from './wide-waiver.ts';
 
 /** What of a host is kept: which exceptions open something on it. */
 interface ObservedUse {
@@ -33,13 +34,16 @@ export const unusedException: Evaluator = {
           name: exception.id,
           hosts: listed(meant.map(({ name }) => name)),
           owner: exception.owner || 'nobody named',
-          kind: uses.every((use) => use === 'needless') ? 'needless' : 'closed',
+          kind: ALIKE.find((kind) => uses.every((use) => use === kind)) ?? 'closed',
         },
         meaning: [exception.id],
       });
     }
   },
 };
+
+/** Kinds of use that are told apart where all hosts have them. */
+const ALIKE: readonly ExceptionUse[] = ['needless', 'never-remote'];
 
 /** Waivers in force that accept no finding, although their check ran and a host of theirs was audited. */
 export const unusedWaiver: Evaluator = {
@@ -61,8 +65,3 @@ export const unusedWaiver: Evaluator = {
     }
   },
 };
-
-function isMeant({ host }: Waiver, name: string): boolean {
-  if (host === undefined) return true;
-  return isHostPattern(host) ? matchesHostPattern(host, name) : host.toLowerCase() === name.toLowerCase();
-}

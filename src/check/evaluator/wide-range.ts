@@ -49,6 +49,7 @@ export function* wideServiceRanges(estate: Estate): Iterable<Evidence> {
         ranges: text,
         hosts: 'none',
         kind: 'service-range',
+        severity: 'none',
         count: String(countIntervals(ranges)),
         usual:
           usual.length === 0
