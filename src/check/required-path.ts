@@ -13,6 +13,7 @@ import {
   normalizeIntervals,
   single,
   subtractIntervals,
+  TCP,
 } from '../net/index.ts';
 import type { Header, PacketSet } from '../packet-set/index.ts';
 import { ADMIN_NETWORKS, type Flow } from '../rulepack/index.ts';
@@ -79,6 +80,8 @@ export interface StoppedFlow {
   readonly pairs: readonly Pair[];
   /** Rules and policies that stop the packets, the one that stops most first. */
   readonly blockers: readonly Blocker[];
+  /** These packets belong to no connection, since a rule exempts those of the other direction from connection tracking. */
+  readonly untracked: boolean;
   readonly witness: Header | undefined;
 }
 
@@ -203,6 +206,7 @@ export function judgePairs(
   const possibly: StoppedPeer[] = [];
   const missing: { version: IpVersion; set: PacketSet }[] = [];
   const unknowns = new Set<string>();
+  let untracked = false;
   for (const pair of pairs) {
     for (const outcome of judgePair(context, question, pair)) {
       if (isEnough(question.flow, pair, outcome)) continue;
@@ -215,6 +219,7 @@ export function judgePairs(
         for (const text of outcome.unknowns) unknowns.add(text);
       }
       missing.push({ version, set: outcome.missing });
+      untracked ||= outcome.untracked;
     }
   }
   const certain = certainly.length > 0;
@@ -227,6 +232,7 @@ export function judgePairs(
     stopped,
     pairs,
     blockers: blockersOf(context, pathOf(question), missing),
+    untracked,
     witness: witnessOf(context, missing),
   };
 }
@@ -254,6 +260,8 @@ interface PairOutcome {
   readonly possible: readonly Interval[];
   readonly unknowns: readonly string[];
   readonly missing: PacketSet;
+  /** Among the missing are packets without a connection, for what a rule does in the other direction. */
+  readonly untracked: boolean;
   /** Addresses of the peer that do not get through whole, and that do. */
   readonly closed: readonly Interval[];
   readonly open: readonly Interval[];
@@ -296,6 +304,20 @@ function endsOf(
   return isFromPeer({ direction, reply }) ? { saddr: there, daddr: here } : { saddr: here, daddr: there };
 }
 
+/** How packets of a connection look to connection tracking: TCP flags that are set of SYN and ACK, and the state it gives them. */
+interface Kind {
+  readonly flags: readonly number[];
+  readonly state: keyof typeof CT_STATE;
+}
+
+const SYN_ACK = TCP_FLAG.syn | TCP_FLAG.ack;
+
+/** Packets of a connection that is tracked from its first packet. */
+function trackedKind({ reply, later }: Question): Kind {
+  if (reply) return { flags: [TCP_FLAG.ack, SYN_ACK], state: 'established' };
+  return later ? { flags: [TCP_FLAG.ack], state: 'established' } : { flags: [TCP_FLAG.syn], state: 'new' };
+}
+
 /** The packets of a question between two ends: not from or to the host itself, without marks, in the state that they arrive in. */
 function packetsAsked(
   context: HostContext,
@@ -303,8 +325,9 @@ function packetsAsked(
   ports: readonly Interval[],
   version: IpVersion,
   ends: Ends,
+  { flags, state } = trackedKind(question),
 ): PacketSet {
-  const { flow, reply, later } = question;
+  const { flow, reply } = question;
   const { space } = context.space;
   const path = pathOf(question);
   const address = (field: 'saddr' | 'daddr') =>
@@ -321,13 +344,8 @@ function packetsAsked(
     space.inIntervals(space.bits('protocol'), [single(flow.protocol)]),
     space.inIntervals(space.bits(servicePort), ports),
     space.inIntervals(space.bits(reply ? 'dport' : 'sport'), [EPHEMERAL]),
-    space.inIntervals(
-      space.bits('tcp-flags'),
-      (reply ? [TCP_FLAG.ack, TCP_FLAG.syn | TCP_FLAG.ack] : [later ? TCP_FLAG.ack : TCP_FLAG.syn]).map(
-        single,
-      ),
-    ),
-    space.inIntervals(space.bits('ct-state'), [single(reply || later ? CT_STATE.established : CT_STATE.new)]),
+    space.inIntervals(space.bits('tcp-flags'), flags.map(single)),
+    space.inIntervals(space.bits('ct-state'), [single(CT_STATE[state])]),
     space.inIntervals(space.bits('mark'), [single(0)]),
     space.inIntervals(space.bits('ct-mark'), [single(0)]),
     ...(path === 'output' ? [] : [outside('iif')]),
@@ -355,7 +373,13 @@ function judgeVersion(
   const { space } = context.space;
   const analysis = context.path(pathOf(question), version);
   const servicePort = reply ? 'sport' : 'dport';
-  const wanted = packetsAsked(context, question, pair.ports, version, ends);
+  const { tracked, apart } = trackingOf(context, question, pair.ports, version, ends);
+  const lost = apart.map(({ ports, kinds, certain }) => {
+    const sets = kinds.map((kind) => packetsAsked(context, question, ports, version, ends, kind));
+    return { set: space.unionAll(sets), certain };
+  });
+  const lostPackets = space.unionAll(lost.map(({ set }) => set));
+  const wanted = space.union(packetsAsked(context, question, tracked, version, ends), lostPackets);
   // Some interface, and whatever else the export does not tell about the packet, has to let it through; rate limits
   // and other varying predicates do so at times. What is asked of every packet: addresses, ports, flags.
   // One of the host's own addresses has to do, but every address of a peer host counts; of the admin networks, somebody.
@@ -378,7 +402,8 @@ function judgeVersion(
   const deterministic = space.variables({ keys: context.space.deterministicKeys() });
   const surelyOpen = space.forall(through, deterministic);
   const maybeOpen = space.exists(through, deterministic);
-  const certainMissing = space.minus(asked, maybeOpen);
+  const unsure = space.unionAll(lost.filter(({ certain }) => !certain).map(({ set }) => set));
+  const certainMissing = space.minus(space.minus(asked, maybeOpen), space.exists(unsure, free));
   const possibleMissing = space.minus(asked, surelyOpen);
   const missing = space.isEmpty(certainMissing) ? possibleMissing : certainMissing;
   const closed = everyone
@@ -393,9 +418,94 @@ function judgeVersion(
     possible: space.values(possibleMissing, servicePort, version),
     unknowns: context.space.unknownsOf(through),
     missing: space.intersect(missing, wanted),
+    untracked: !space.isEmpty(space.intersect(missing, lostPackets)),
     closed,
     open: everyone ? subtractIntervals(ends[theirSide], closed) : [],
   };
+}
+
+/** Packets of a connection that connection tracking does not know, or not from its beginning. */
+interface ApartPackets {
+  /** Ports of the service. */
+  readonly ports: readonly Interval[];
+  readonly kinds: readonly Kind[];
+  /** Whether that hangs on nothing unknown. */
+  readonly certain: boolean;
+}
+
+/**
+ * What connection tracking makes of answers and later packets where a rule exempts the packets before them (`NOTRACK`, `CT --notrack`,
+ * nft `notrack`) and them not. An answer with SYN and ACK to what was not seen is invalid, and so is the ACK after an answer that was
+ * not seen; any other packet begins a connection of its own. `tracked`: ports on which some packets are not exempted. Seen in the kernel
+ * (test/kernel/connections.test.ts). Source: linux nf_conntrack_proto_tcp.c, tcp_conntracks and tcp_new().
+ */
+function trackingOf(
+  context: HostContext,
+  question: Question,
+  ports: readonly Interval[],
+  version: IpVersion,
+  ends: Ends,
+): { readonly tracked: readonly Interval[]; readonly apart: readonly ApartPackets[] } {
+  const { flow, reply, later } = question;
+  if (!reply && !later) return { tracked: ports, apart: [] };
+  const first: Question = { ...question, reply: false, later: false };
+  const swapped: Ends = { saddr: ends.daddr, daddr: ends.saddr };
+  const isTcp = flow.protocol === TCP;
+  if (reply) {
+    const kinds: readonly Kind[] = isTcp
+      ? [
+          { flags: [SYN_ACK], state: 'invalid' },
+          { flags: [TCP_FLAG.ack], state: 'new' },
+        ]
+      : [{ flags: [SYN_ACK], state: 'new' }];
+    const begun = exemptPorts(context, first, ports, version, swapped);
+    return { tracked: begun.tracked, apart: apartOf(begun, kinds) };
+  }
+  const begun = exemptPorts(context, first, ports, version, ends);
+  const answered = exemptPorts(context, { ...first, reply: true }, begun.tracked, version, swapped);
+  return {
+    tracked: answered.tracked,
+    apart: [
+      ...apartOf(begun, [{ flags: [TCP_FLAG.ack], state: 'new' }]),
+      ...apartOf(answered, [{ flags: [TCP_FLAG.ack], state: isTcp ? 'invalid' : 'new' }]),
+    ],
+  };
+}
+
+/** Ports of the service by whether packets of a question are exempted from connection tracking on them. */
+interface ExemptPorts {
+  readonly certain: readonly Interval[];
+  readonly possible: readonly Interval[];
+  readonly tracked: readonly Interval[];
+}
+
+function exemptPorts(
+  context: HostContext,
+  question: Question,
+  ports: readonly Interval[],
+  version: IpVersion,
+  ends: Ends,
+): ExemptPorts {
+  const { space } = context.space;
+  const { untracked } = context.path(pathOf(question), version);
+  if (space.isEmpty(untracked)) return { certain: [], possible: [], tracked: ports };
+  const packets = packetsAsked(context, question, ports, version, ends);
+  const servicePort = question.reply ? 'sport' : 'dport';
+  const deterministic = space.variables({ keys: context.space.deterministicKeys() });
+  const exempt = space.intersect(packets, untracked);
+  const surely = space.values(space.forall(exempt, deterministic), servicePort, version);
+  return {
+    certain: surely,
+    possible: subtractIntervals(space.values(exempt, servicePort, version), surely),
+    tracked: space.values(space.minus(packets, untracked), servicePort, version),
+  };
+}
+
+function apartOf({ certain, possible }: ExemptPorts, kinds: readonly Kind[]): ApartPackets[] {
+  return [
+    { ports: certain, kinds, certain: true },
+    { ports: possible, kinds, certain: false },
+  ].filter(({ ports }) => ports.length > 0);
 }
 
 /** Addresses of a peer that are told apart; a network of a role may be cut into very many pieces. */

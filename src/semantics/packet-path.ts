@@ -57,6 +57,8 @@ export interface PathAnalysis {
   readonly acceptedPackets: PacketSet;
   readonly dropped: PacketSet;
   readonly rejected: PacketSet;
+  /** Packets that a rule exempted from connection tracking before it saw them, whatever became of them. */
+  readonly untracked: PacketSet;
   readonly troubles: readonly ChainTrouble[];
 }
 
@@ -89,11 +91,13 @@ export function analysePath(host: HostSpace, path: PacketHook, version: IpVersio
   let state = arriving(host, path, version);
   let dropped = space.empty;
   let rejected = space.empty;
+  let untracked = space.empty;
   let tracked = false;
 
   for (const hook of HOOKS_OF[path]) {
     for (const placed of chainsOfHook(host, hook, version)) {
       if (!tracked && (placed.base.priority >= CONNTRACK_PRIORITY || isLateHook(hook))) {
+        untracked = exempted(host, state, version);
         state = afterTracking(host, state, version);
         tracked = true;
       }
@@ -121,8 +125,19 @@ export function analysePath(host: HostSpace, path: PacketHook, version: IpVersio
     acceptedPackets: packetsOf(space, state),
     dropped,
     rejected,
+    untracked: tracked ? untracked : exempted(host, state, version),
     troubles,
   };
+}
+
+/** Packets that come to connection tracking exempted from it. */
+function exempted(host: HostSpace, state: State, version: IpVersion): PacketSet {
+  const { space } = host;
+  return space.unionAll(
+    [...state.values()].map(({ environment, set }) =>
+      space.intersect(set, inCtState(host, environment, version, 'untracked')),
+    ),
+  );
 }
 
 /** The same packets, told apart by their destination only. */

@@ -177,6 +177,9 @@ function toEvidence(context: HostContext, found: StoppedFlow): Evidence {
       where: flow.where,
       side: hook,
       packets: found.later ? 'later packets' : 'answers',
+      untracked: found.untracked
+        ? `; a rule exempts the connection's other packets from connection tracking (NOTRACK), so these are not in state ESTABLISHED: exempt both directions or none`
+        : '',
     },
     certainty: found.certain ? 'certain' : 'possible',
     unknowns: found.unknowns,
