@@ -57,7 +57,17 @@ export function mutateJson(text: string, source: MutationSource): string {
   return mutateDocument(text, source);
 }
 
+/** `text` with a word more for what is nested too deep to print: an earlier change wrapped it ten thousand times. */
 function mutateDocument(text: string, source: MutationSource): string {
+  try {
+    return changeDocument(text, source);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    return `${text.slice(0, -1)}${oddWord(source)}`;
+  }
+}
+
+function changeDocument(text: string, source: MutationSource): string {
   const { random } = source;
   let root: Json;
   try {
@@ -73,20 +83,10 @@ function mutateDocument(text: string, source: MutationSource): string {
   const spot = findSpot(root, source);
   if (spot === undefined) root = raw(random.pick(RAW_VALUES)());
   else changeSpot(spot, root, raw, source);
-  const printed = printJson(root, random.pick([0, 0, 1]));
-  if (printed === undefined) return `${text.slice(0, -1)}${oddWord(source)}`;
+  const printed = JSON.stringify(root, null, random.pick([0, 0, 1]));
   return printed.replace(/"\\u0001raw(\d+);([^"\\]*)"/g, (_, index: string, key: string) =>
     key === '' ? raws[Number(index)]! : JSON.stringify(key),
   );
-}
-
-/** `undefined` for what is nested too deep to print. */
-function printJson(root: Json, indent: number): string | undefined {
-  try {
-    return JSON.stringify(root, null, indent);
-  } catch {
-    return undefined; // The stack is too small for it: an earlier change wrapped it ten thousand times.
-  }
 }
 
 interface Spot {

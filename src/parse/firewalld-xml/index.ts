@@ -32,15 +32,24 @@ export function parseFirewalld(files: readonly FirewalldFile[], options: Firewal
   const stock = stockDefinitions(origin, zoneNames(read));
   const configuration = validateConfiguration(read, stock, options.interfaces);
   const problems = problemsOf(configuration, missingNames(configuration, stock));
-  if (!holdsFirewalld(configuration)) return { ruleset: EMPTY_RULESET, diagnostics: problems };
+  if (!holdsFirewalld(configuration)) return { ruleset: EMPTY_RULESET, diagnostics: problems.map(bounded) };
   const { tables, namedSets, diagnostics } = translateFirewalld(configuration, stock, {
     ...options,
     origin,
   });
   return {
     ruleset: { tables, namedSets },
-    diagnostics: [...problems, ...diagnostics],
+    diagnostics: [...problems, ...diagnostics].map(bounded),
   };
+}
+
+/** Characters that one message may have: names in files of firewalld have no limit of their own. */
+const MOST_CHARACTERS = 1_500;
+
+function bounded(diagnostic: ParseDiagnostic): ParseDiagnostic {
+  const { detail } = diagnostic;
+  if (detail.length <= MOST_CHARACTERS) return diagnostic;
+  return { ...diagnostic, detail: `${detail.slice(0, MOST_CHARACTERS)}…` };
 }
 
 /** Some file is one of firewalld's. NetworkManager's profiles alone do not show that firewalld runs. */

@@ -1,5 +1,6 @@
 /** Which definitions count on a host: those of its files, and firewalld's own for all other names. */
 import type { Origin } from '../../model/index.ts';
+import { shorten } from '../diagnostic-log.ts';
 import type {
   FirewalldConfiguration,
   InterfaceBinding,
@@ -45,7 +46,7 @@ export function defaultZoneOf(
       'unresolved-reference',
       true,
       setting.origin,
-      `DefaultZone names ${setting.value}, which is defined neither in the export nor by ${STOCK_NAME}: firewalld uses ${fallbackName} if it does not know the zone either. Add zones/${setting.value}.xml from /etc/firewalld or /usr/lib/firewalld of that host`,
+      `DefaultZone names ${shorten(setting.value)}, which is defined neither in the export nor by ${STOCK_NAME}: firewalld uses ${fallbackName} if it does not know the zone either. Add zones/${shorten(setting.value)}.xml from /etc/firewalld or /usr/lib/firewalld of that host`,
     );
     return { name: fallbackName, origin: setting.origin };
   }
