@@ -63,6 +63,8 @@ export interface ScanOptions {
   readonly currentFolder?: string;
   /** Size limit of one host's packet sets in diagram nodes. */
   readonly nodeBudget?: number;
+  /** Size of the JavaScript heap in bytes: what may not fit into it is refused, host by host. Absent: 4 GB. */
+  readonly heapBytes?: number;
   /** Findings of the run at most. */
   readonly mostFindings?: number;
   /** Findings recorded earlier, which do not count again. */
@@ -75,6 +77,15 @@ export interface ScanOptions {
   /** Called as hosts are finished. */
   readonly onProgress?: (done: number, total: number) => void;
 }
+
+/** What Node.js has as its heap on a machine with enough memory. */
+const DEFAULT_HEAP = 4 * 1024 ** 3;
+
+/** Heap that a byte of an export takes until it is read, in bytes: XML and JSON take most. */
+const HEAP_PER_BYTE = 40;
+
+/** Heap that a finding takes with the reports of it, in bytes. */
+const HEAP_PER_FINDING = 10_000;
 
 /** Findings of a run at most, so that every report of them fits into memory and into one string. */
 const MOST_FINDINGS = 100_000;
@@ -213,7 +224,8 @@ function auditFiles(
     ...(host.distribution === undefined ? {} : { distribution: host.distribution }),
     ...(configuration === undefined ? {} : { configuration }),
   };
-  const read = withNothingSaid(host, readHostExports(files, facts));
+  const heapBytes = options.heapBytes ?? DEFAULT_HEAP;
+  const read = withNothingSaid(host, readHostExports(withinHeap(host, files, heapBytes), facts));
   for (const e of read.exports) run.inputs.push(toReportInput(e, host));
   for (const d of read.diagnostics) run.diagnostics.push(d);
   const input: HostInput = {
@@ -223,14 +235,33 @@ function auditFiles(
     files: files.map((f) => f.path),
     diagnostics: read.diagnostics,
   };
+  const mostFindings =
+    options.mostFindings ?? Math.min(MOST_FINDINGS, Math.floor(heapBytes / HEAP_PER_FINDING));
   const outcome = auditHost(input, estate, options.checks, {
     nodeBudget: options.nodeBudget,
-    findings: Math.max(0, (options.mostFindings ?? MOST_FINDINGS) - run.findings.length),
+    heapBytes,
+    findings: Math.max(0, mostFindings - run.findings.length),
   });
   for (const f of outcome.findings) run.findings.push(f);
   run.outcomes.push(outcome);
   for (const d of outcome.troubles) run.diagnostics.push(d);
   run.hosts.push(toReportHost(input, outcome.notRun));
+}
+
+/** The files of a host; none of them where together they are too large for the heap. */
+function withinHeap(
+  host: ResolvedHost,
+  files: readonly ScanInput[],
+  heapBytes: number,
+): readonly ScanInput[] {
+  const total = files.reduce((sum, { bytes }) => sum + (bytes?.length ?? 0), 0);
+  const most = Math.floor(heapBytes / HEAP_PER_BYTE);
+  if (total <= most) return files;
+  const megabytes = (bytes: number) => (bytes / 1024 ** 2).toFixed(1);
+  const problem = `the files of ${host.name} have ${megabytes(total)} MB, more than the ${megabytes(most)} MB that a heap of ${megabytes(heapBytes)} MB is enough for; NODE_OPTIONS=--max-old-space-size=MB sets it`;
+  return files.map((file) =>
+    file.bytes === undefined ? file : { path: file.path, bytes: undefined, problem },
+  );
 }
 
 /** Files without a single table of IP are no all-clear: says so, unless something about them is said already. */

@@ -6,10 +6,12 @@
  * (each finding is true by itself), and the result says that it has not run to its end. Why so: docs/decisions/budgets.md.
  */
 import type { Finding } from '../finding/index.ts';
-import type { ParseDiagnostic } from '../model/index.ts';
+import { EMPTY_RULESET, type ParseDiagnostic } from '../model/index.ts';
 import { type CheckDefinition, REPORTS_GAPS } from '../rulepack/index.ts';
+import { MOST_VISITS } from '../semantics/index.ts';
 import { isNearlyUnused, limitReached } from './budget.ts';
 import { HostContext, type HostInput, type NotRunCheck } from './host-context.ts';
+import { tooLarge } from './host-size.ts';
 import type { Estate } from './peers.ts';
 import { checkHost, type HostOutcome, observeHost } from './runner.ts';
 
@@ -25,6 +27,8 @@ export interface HostAudit extends HostOutcome {
 export interface AuditLimits {
   /** Size limit of packet sets in diagram nodes; absent: the default. */
   readonly nodeBudget?: number | undefined;
+  /** Size of the JavaScript heap in bytes. A host that may not fit into it is not judged. */
+  readonly heapBytes: number;
   /** Findings of all checks together. */
   readonly findings: number;
 }
@@ -39,7 +43,17 @@ export function auditHost(
   checks: readonly CheckDefinition[],
   limits: AuditLimits,
 ): HostAudit {
-  const attempts = new Attempts(input, estate, limits.nodeBudget);
+  const reason = tooLarge(input.ruleset, limits.heapBytes);
+  if (reason !== undefined) {
+    const notRun = checks.filter((c) => c.evaluate !== REPORTS_GAPS).map((c) => ({ check: c.id, reason }));
+    return {
+      findings: findingsAboutGaps(input, estate, checks, notRun),
+      observed: new Map(),
+      troubles: [],
+      notRun,
+    };
+  }
+  const attempts = new Attempts(input, estate, limits);
   const notRun: NotRunCheck[] = [];
   const findings: Finding[] = [];
   const observed = new Map<string, unknown>();
@@ -52,13 +66,21 @@ export function auditHost(
     if (outcome.limit !== undefined) notRun.push({ check: check.id, reason: outcome.limit });
   }
   const troubles = attempts.finish();
-  const last = new HostContext({ ...input, notRun }, estate, { nodeBudget: limits.nodeBudget });
-  for (const check of checks) {
-    if (check.evaluate !== REPORTS_GAPS) continue;
-    for (const finding of checkHost(last, check)) findings.push(finding);
-  }
-  last.release();
+  for (const finding of findingsAboutGaps(input, estate, checks, notRun)) findings.push(finding);
   return { findings, observed, troubles, notRun };
+}
+
+/** What is said of input that was not read and of checks that were not run. Asks no rule. */
+function findingsAboutGaps(
+  input: HostInput,
+  estate: Estate,
+  checks: readonly CheckDefinition[],
+  notRun: readonly NotRunCheck[],
+): Finding[] {
+  const context = new HostContext({ ...input, ruleset: EMPTY_RULESET, notRun }, estate);
+  const findings = checks.flatMap((c) => (c.evaluate === REPORTS_GAPS ? [...checkHost(context, c)] : []));
+  context.release();
+  return findings;
 }
 
 interface Outcome {
@@ -73,17 +95,17 @@ interface Outcome {
 class Attempts {
   readonly #input: HostInput;
   readonly #estate: Estate;
-  readonly #nodeBudget: number | undefined;
+  readonly #limits: { readonly nodeBudget: number | undefined; readonly mostVisits: number };
   /** What goes past the budget even in a space of its own. */
   readonly #hopeless = new Map<string, Error>();
   readonly #troubles = new Map<string, ParseDiagnostic>();
   #context: HostContext;
 
-  constructor(input: HostInput, estate: Estate, nodeBudget: number | undefined) {
+  constructor(input: HostInput, estate: Estate, { nodeBudget, heapBytes }: AuditLimits) {
     this.#input = input;
     this.#estate = estate;
-    this.#nodeBudget = nodeBudget;
-    this.#context = new HostContext(input, estate, { nodeBudget, hopeless: this.#hopeless });
+    this.#limits = { nodeBudget, mostVisits: Math.min(MOST_VISITS, Math.floor(heapBytes / BYTES_PER_VISIT)) };
+    this.#context = new HostContext(input, estate, { ...this.#limits, hopeless: this.#hopeless });
   }
 
   /** Findings of one check, `most` of them at most. */
@@ -114,7 +136,7 @@ class Attempts {
       // What a broken-off computation has left behind is not used again.
       this.#leave();
       this.#context = new HostContext(this.#input, this.#estate, {
-        nodeBudget: this.#nodeBudget,
+        ...this.#limits,
         hopeless: this.#hopeless,
         stepsPerNode: STEPS_OF_FURTHER_SPACES,
       });
@@ -128,8 +150,11 @@ class Attempts {
   }
 }
 
+/** Heap that a rule visit takes with what is decided there, in bytes: measured with chains that are entered in many environments. */
+const BYTES_PER_VISIT = 1_000;
+
 /**
  * Steps for every node of the budget in each space after the first. Real rule sets take one to two; a host on which checks fail one after
  * the other is not to take many times as long as one that fails at once.
  */
-const STEPS_OF_FURTHER_SPACES = 6;
+const STEPS_OF_FURTHER_SPACES = 2;

@@ -135,7 +135,7 @@ function decidesByItself({ verdict }: Rule): boolean {
   return ['accept', 'drop', 'reject', 'nat'].includes(verdict.kind);
 }
 
-/** Rules before the places of a way that take some of the packets; the outermost first. */
+/** Rules before the places of a way that take some of the packets; the outermost first. Where one takes all of them, it is the last one. */
 function candidatesBefore(
   context: HostContext,
   view: RunView,
@@ -144,21 +144,30 @@ function candidatesBefore(
 ): Candidate[] {
   const { space } = context.space;
   const byRule = new Map<Rule, Candidate>();
+  let alone: Rule | undefined;
   for (const { at, index } of before) {
     for (const visit of at.visits) {
       if (visit.index >= index) break;
+      // Visits of one rule follow each other.
+      if (alone !== undefined && visit.rule !== alone) return [...byRule.values()];
       if (visit.hit === undefined) continue;
       const taken = space.intersect(takenBy(context, view, at, visit), wanted);
       if (space.isEmpty(taken)) continue;
       const known = byRule.get(visit.rule);
-      const here = space.intersectAll([taken, visit.hit, view.entering.get(at) ?? space.empty]);
-      byRule.set(visit.rule, {
+      const candidate = {
         table: view.run.table,
         chain: at.chain,
         rule: visit.rule,
         taken: space.union(known?.taken ?? space.empty, taken),
-        followed: decidesByItself(visit.rule) ? undefined : space.union(known?.followed ?? space.empty, here),
-      });
+        followed: decidesByItself(visit.rule)
+          ? undefined
+          : space.union(
+              known?.followed ?? space.empty,
+              space.intersectAll([taken, visit.hit, view.entering.get(at) ?? space.empty]),
+            ),
+      };
+      byRule.set(visit.rule, candidate);
+      if (space.includes(candidate.taken, wanted)) alone = visit.rule;
     }
   }
   return [...byRule.values()];

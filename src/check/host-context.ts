@@ -43,16 +43,19 @@ export interface HostLimits {
   readonly nodeBudget?: number | undefined;
   /** Steps for every node of it; absent: the default. */
   readonly stepsPerNode?: number;
+  /** Rule visits on all ways through the host; absent: the default. */
+  readonly mostVisits?: number;
   /** What is known to go past the limits, by key of `once`; added to. */
   readonly hopeless?: Map<string, Error>;
 }
 
-function newSpace({ ruleset }: HostInput, { nodeBudget, stepsPerNode }: HostLimits): HostSpace {
+function newSpace({ ruleset }: HostInput, { nodeBudget, stepsPerNode, mostVisits }: HostLimits): HostSpace {
   return new HostSpace(
     ruleset,
     nodeBudget,
     sharedSpace([ruleset], nodeBudget, stepsPerNode),
     DEFAULT_MOST_UNKNOWNS,
+    mostVisits,
   );
 }
 

@@ -20,4 +20,6 @@ export interface CliIo {
   /** Absolute path of the compiled rule pack. */
   readonly rulePackFile: string;
   readonly version: string;
+  /** Size of the JavaScript heap in bytes, as Node.js was started; absent: not known. */
+  readonly heapBytes?: number;
 }

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { ReadStream, WriteStream } from 'node:tty';
 import { fileURLToPath } from 'node:url';
+import { getHeapStatistics } from 'node:v8';
 import { describeSystemError, systemErrorCode, UsageError } from './exit-error.ts';
 import type { CliIo, OutputStream } from './io.ts';
 
@@ -14,6 +15,7 @@ export function processIo(): CliIo {
     readStdin: (limit) => readAll(process.stdin, limit),
     rulePackFile: fileURLToPath(new URL('../rulepack.json', import.meta.url)),
     version: readVersion(),
+    heapBytes: getHeapStatistics().heap_size_limit,
   };
 }
 

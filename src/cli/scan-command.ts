@@ -92,6 +92,7 @@ export async function scanCommand(
     ...(host !== undefined && { host }),
     roots: files.roots,
     currentFolder: io.cwd,
+    ...(io.heapBytes !== undefined && { heapBytes: io.heapBytes }),
     today,
     failOn: options.failOn,
     allowIncomplete: options.allowIncomplete,

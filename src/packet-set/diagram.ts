@@ -45,7 +45,7 @@ type BinaryOperation = typeof AND | typeof OR | typeof MINUS | typeof XOR;
  * Steps of operations that a table does for every node of its budget. Real rule sets take one to two; only inputs
  * made to defeat the caches come near it, and they are to end with an error, not with a program that hangs.
  */
-const STEPS_PER_NODE = 30;
+const STEPS_PER_NODE = 5;
 
 /**
  * The packet sets of a space, or the work on them, grew past its budget, or an answer has more parts than asked
@@ -107,6 +107,13 @@ export class DiagramTable {
   /** How much of the budget is used, nodes or steps, whichever is more: 0 to 1. */
   get spent(): number {
     return Math.max(this.#count / this.#budget, 1 - this.#stepsLeft / this.#steps);
+  }
+
+  /** Takes steps off the budget for work that costs as much as so many steps of operations: each of those spends one of its own. */
+  spend(steps: number): void {
+    this.#stepsLeft -= steps;
+    if (this.#stepsLeft < 0)
+      throw new PacketSetBudgetError(`packet sets need more than ${this.#steps} steps`);
   }
 
   /** Lets go of the memory. No diagram of the table can be used afterwards. */
@@ -299,7 +306,7 @@ export class DiagramTable {
     );
     const top = levelC === level ? condition : levelA === level ? a : b;
     const result = this.node(this.#nodes[4 * top]!, low, high);
-    this.#spendStep();
+    this.spend(1);
     if (++this.#choiceWrites > this.#choiceMask) this.#growChoiceCache();
     slot = (hash(condition, a, b) & this.#choiceMask) << 2;
     this.#choiceCache[slot] = condition;
@@ -364,10 +371,12 @@ export class DiagramTable {
       if (assigned[variable]! >= 0) last = Math.max(last, this.#levels[variable]!);
     }
     const shortcut = (node: number): number => (this.levelOf(node) > last ? node : -1);
-    return this.#rebuild(root, shortcut, (variable, low, high) => {
+    const combine = (variable: number, low: number, high: number): number => {
       if (assigned[variable] === 1) return high;
       return assigned[variable] === 0 ? low : this.node(variable, low, high);
-    });
+    };
+    // Asked for every packet of a trace, of which there may be any number: no part of the budget.
+    return this.#rebuild(root, shortcut, combine, 0);
   }
 
   /**
@@ -428,6 +437,7 @@ export class DiagramTable {
     a: number,
     shortcut: (node: number) => number,
     combine: (variable: number, low: number, high: number) => number,
+    stepsPerVisit = 1,
   ): number {
     const immediate = a <= FULL ? a : shortcut(a);
     if (immediate >= 0) return immediate;
@@ -441,6 +451,7 @@ export class DiagramTable {
       if (top >= 0) {
         if (visited[top] === walk) continue;
         visited[top] = walk;
+        this.spend(stepsPerVisit);
         const known = top <= FULL ? top : shortcut(top);
         if (known >= 0) value[top] = known;
         else stack.push(~top, this.#nodes[4 * top + HIGH]!, this.#nodes[4 * top + LOW]!);
@@ -569,7 +580,7 @@ export class DiagramTable {
   }
 
   #remember(operation: number, a: number, b: number, result: number): void {
-    this.#spendStep();
+    this.spend(1);
     if (++this.#cacheWrites > this.#cacheMask) this.#growCache();
     const slot = (hash(operation, a, b) & this.#cacheMask) << 2;
     const cache = this.#cache;
@@ -595,12 +606,6 @@ export class DiagramTable {
     this.#nodes[at + NEXT] = this.#buckets[bucket]!;
     this.#buckets[bucket] = created;
     return created;
-  }
-
-  #spendStep(): void {
-    if (--this.#stepsLeft < 0) {
-      throw new PacketSetBudgetError(`packet sets need more than ${this.#steps} steps`);
-    }
   }
 
   /** Doubles the room for nodes. */

@@ -2,6 +2,9 @@
 import { type Interval, normalizeIntervals } from '../net/index.ts';
 import { type DiagramTable, EMPTY, FULL } from './diagram.ts';
 
+/** What the diagram of one interval costs, in steps of operations. */
+const STEPS_PER_INTERVAL = 4;
+
 /** Sorted disjoint intervals of `width`-bit numbers with fast access to single bits, most significant first. */
 interface BoundBits {
   /** 32-bit words of all lower bounds, `words` each; the number is aligned to the right of its words. */
@@ -39,6 +42,7 @@ export function numberIn(
   const clipped = normalizeIntervals(values)
     .filter((i) => i.hi >= 0n && i.lo <= top)
     .map((i) => ({ lo: i.lo < 0n ? 0n : i.lo, hi: i.hi > top ? top : i.hi }));
+  table.spend(clipped.length * STEPS_PER_INTERVAL);
   const bounds = boundBits(clipped, width);
 
   const bitOf = (list: Uint32Array, index: number, bit: number): number => {

@@ -117,16 +117,19 @@ export class PacketSpace {
 
   /** Packets in at least one of the two. */
   union(a: PacketSet, b: PacketSet): PacketSet {
+    this.#table.spend(1);
     return brand(this.#table.or(a, b));
   }
 
   /** Packets in both. */
   intersect(a: PacketSet, b: PacketSet): PacketSet {
+    this.#table.spend(1);
     return brand(this.#table.and(a, b));
   }
 
   /** Packets in `a` that are not in `b`. */
   minus(a: PacketSet, b: PacketSet): PacketSet {
+    this.#table.spend(1);
     return brand(this.#table.minus(a, b));
   }
 
@@ -137,11 +140,13 @@ export class PacketSpace {
 
   /** Packets in exactly one of the two. */
   symmetricDifference(a: PacketSet, b: PacketSet): PacketSet {
+    this.#table.spend(1);
     return brand(this.#table.xor(a, b));
   }
 
   /** `a` where `condition` holds, `b` elsewhere. */
   ifThenElse(condition: PacketSet, a: PacketSet, b: PacketSet): PacketSet {
+    this.#table.spend(1);
     return brand(this.#table.ifThenElse(condition, a, b));
   }
 
@@ -165,11 +170,13 @@ export class PacketSpace {
 
   /** Whether every packet of `b` is in `a`. */
   includes(a: PacketSet, b: PacketSet): boolean {
+    this.#table.spend(1);
     return this.#table.isSubset(b, a);
   }
 
   /** Whether some packet is in both. */
   intersects(a: PacketSet, b: PacketSet): boolean {
+    this.#table.spend(1);
     return this.#table.intersects(a, b);
   }
 
@@ -534,6 +541,7 @@ export class PacketSpace {
 
   #balanced(sets: PacketSet[], merge: (a: number, b: number) => number, neutral: number): PacketSet {
     let round = sets;
+    this.#table.spend(sets.length);
     while (round.length > 1) {
       const next: PacketSet[] = [];
       for (let i = 0; i < round.length; i += 2) {

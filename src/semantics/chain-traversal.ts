@@ -4,7 +4,7 @@ import { type ChainIndex, hasEffect, matters } from './chain-index.ts';
 import { condense } from './condense.ts';
 import { allConditionsSet } from './condition-set.ts';
 import type { Environment } from './environment.ts';
-import { type HostSpace, MOST_VISITS } from './host-space.ts';
+import type { HostSpace } from './host-space.ts';
 import { mergeUnknowns, type OpenUnknown } from './merge-unknowns.ts';
 import type { UnknownEntry } from './merged-names.ts';
 import type { Place } from './place.ts';
@@ -402,8 +402,9 @@ export class ChainTraversal {
   #visit(pass: Pass, visit: Pick<RuleVisit, 'rule' | 'index' | 'environment' | 'reach'>): Jump | undefined {
     const { space } = this.#host;
     const { rule, environment, reach } = visit;
-    if (--this.#host.visits.left < 0) {
-      throw new PacketSetBudgetError(`chains need more than ${MOST_VISITS} rule visits`);
+    const { visits } = this.#host;
+    if (--visits.left < 0) {
+      throw new PacketSetBudgetError(`chains need more than ${visits.most} rule visits`);
     }
     if (!matters(rule)) {
       pass.visits.push({ ...visit, match: undefined, hit: undefined, callee: undefined });

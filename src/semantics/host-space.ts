@@ -31,6 +31,7 @@ export const MOST_VISITS = 3_000_000;
 
 /** Rule visits that may still be made. */
 export interface VisitBudget {
+  readonly most: number;
   left: number;
 }
 
@@ -90,7 +91,7 @@ export class HostSpace {
   /** Unknown predicates that one traversal of a chain keeps apart at most. */
   readonly mostUnknowns: number;
   /** Rule visits that all ways through the host may still take together. */
-  readonly visits: VisitBudget = { left: MOST_VISITS };
+  readonly visits: VisitBudget;
 
   /**
    * `shared` has to be made with this rule set among its own; `nodeBudget` counts only without it. Hosts that share a space merge no
@@ -101,7 +102,9 @@ export class HostSpace {
     nodeBudget: number = DEFAULT_NODE_BUDGET,
     shared?: SharedSpace,
     mostUnknowns: number = shared === undefined ? DEFAULT_MOST_UNKNOWNS : Number.POSITIVE_INFINITY,
+    mostVisits: number = MOST_VISITS,
   ) {
+    this.visits = { most: mostVisits, left: mostVisits };
     const { space, textOf } = shared ?? sharedSpace([ruleset], nodeBudget);
     this.mostUnknowns = mostUnknowns;
     this.ruleset = ruleset;
@@ -114,7 +117,7 @@ export class HostSpace {
 
   /** How much of its budgets the host has used: 0 to 1. */
   get spent(): number {
-    return Math.max(this.space.spent, 1 - this.visits.left / MOST_VISITS);
+    return Math.max(this.space.spent, 1 - this.visits.left / this.visits.most);
   }
 
   /** The chains of a table of this host. */

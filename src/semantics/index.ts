@@ -15,7 +15,13 @@ export { allConditionsSet, conditionSet } from './condition-set.ts';
 export { deliveredImage, deliveredPreimage } from './delivered.ts';
 export { type DifferenceRegion, MOST_RANGES } from './difference-region.ts';
 export { Environment } from './environment.ts';
-export { DEFAULT_MOST_UNKNOWNS, HostSpace, type SharedSpace, sharedSpace } from './host-space.ts';
+export {
+  DEFAULT_MOST_UNKNOWNS,
+  HostSpace,
+  MOST_VISITS,
+  type SharedSpace,
+  sharedSpace,
+} from './host-space.ts';
 export {
   analysePath,
   type BaseChainRun,
