@@ -122,7 +122,12 @@ function judgeAgain(context: HostContext, found: StoppedFlow, ruleset: Ruleset):
     nodeBudget: context.nodeBudget,
   });
   const { flow, direction, reply, later, spare } = found;
-  return judgePairs(edited, { flow, direction, reply, later, spare }, found.pairs);
+  try {
+    return judgePairs(edited, { flow, direction, reply, later, spare }, found.pairs);
+  } finally {
+    // What is found holds addresses and rules, no packet sets: nobody asks the space of the edited rule set any more.
+    edited.release();
+  }
 }
 
 /** Accepting rules before what stops most of a path. */
