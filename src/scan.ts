@@ -30,7 +30,14 @@ import {
 } from './finding/index.ts';
 import { assignFilesToHosts, type Inventory, type ResolvedHost, resolveHosts } from './inventory/index.ts';
 import type { ParseDiagnostic, PortRanges, Ruleset } from './model/index.ts';
-import { type HostExports, type ReadExport, readHostExports, readPortRanges } from './parse/index.ts';
+import {
+  DEFAULT_HEAP_BYTES,
+  filesTooLarge,
+  type HostExports,
+  type ReadExport,
+  readHostExports,
+  readPortRanges,
+} from './parse/index.ts';
 import { type CheckDefinition, highestSeverityOf, type Profile } from './rulepack/index.ts';
 
 /** One file as the caller read it. */
@@ -77,12 +84,6 @@ export interface ScanOptions {
   /** Called as hosts are finished. */
   readonly onProgress?: (done: number, total: number) => void;
 }
-
-/** What Node.js has as its heap on a machine with enough memory. */
-const DEFAULT_HEAP = 4 * 1024 ** 3;
-
-/** Heap that a byte of an export takes until it is read, in bytes: XML and JSON take most. */
-const HEAP_PER_BYTE = 40;
 
 /** Heap that a finding takes with the reports of it, in bytes. */
 const HEAP_PER_FINDING = 10_000;
@@ -224,7 +225,7 @@ function auditFiles(
     ...(host.distribution === undefined ? {} : { distribution: host.distribution }),
     ...(configuration === undefined ? {} : { configuration }),
   };
-  const heapBytes = options.heapBytes ?? DEFAULT_HEAP;
+  const heapBytes = options.heapBytes ?? DEFAULT_HEAP_BYTES;
   const read = withNothingSaid(host, readHostExports(withinHeap(host, files, heapBytes), facts));
   for (const e of read.exports) run.inputs.push(toReportInput(e, host));
   for (const d of read.diagnostics) run.diagnostics.push(d);
@@ -254,11 +255,8 @@ function withinHeap(
   files: readonly ScanInput[],
   heapBytes: number,
 ): readonly ScanInput[] {
-  const total = files.reduce((sum, { bytes }) => sum + (bytes?.length ?? 0), 0);
-  const most = Math.floor(heapBytes / HEAP_PER_BYTE);
-  if (total <= most) return files;
-  const megabytes = (bytes: number) => (bytes / 1024 ** 2).toFixed(1);
-  const problem = `the files of ${host.name} have ${megabytes(total)} MB, more than the ${megabytes(most)} MB that a heap of ${megabytes(heapBytes)} MB is enough for; NODE_OPTIONS=--max-old-space-size=MB sets it`;
+  const problem = filesTooLarge(host.name, files, heapBytes);
+  if (problem === undefined) return files;
   return files.map((file) =>
     file.bytes === undefined ? file : { path: file.path, bytes: undefined, problem },
   );

@@ -8,10 +8,9 @@
 import type { Finding } from '../finding/index.ts';
 import { EMPTY_RULESET, type ParseDiagnostic } from '../model/index.ts';
 import { type CheckDefinition, REPORTS_GAPS } from '../rulepack/index.ts';
-import { MOST_VISITS } from '../semantics/index.ts';
+import { MOST_VISITS, tooLarge } from '../semantics/index.ts';
 import { isNearlyUnused, limitReached } from './budget.ts';
 import { HostContext, type HostInput, type NotRunCheck } from './host-context.ts';
-import { tooLarge } from './host-size.ts';
 import type { Estate } from './peers.ts';
 import { checkHost, type HostOutcome, observeHost } from './runner.ts';
 
@@ -150,7 +149,7 @@ class Attempts {
   }
 }
 
-/** Heap that a rule visit takes with what is decided there, in bytes: measured with chains that are entered in many environments. */
+/** Heap that is set aside for a rule visit and what is decided there, in bytes. A choice, not a bound that was proved. */
 const BYTES_PER_VISIT = 1_000;
 
 /**

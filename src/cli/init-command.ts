@@ -1,9 +1,15 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { seenHost } from '../init/index.ts';
-import { assignFilesToHosts, suggestInventory } from '../inventory/index.ts';
-import { readHostExports } from '../parse/index.ts';
+import {
+  assignFilesToHosts,
+  type SeenHost,
+  suggestInventory,
+  withMostUsedSources,
+} from '../inventory/index.ts';
+import { DEFAULT_HEAP_BYTES, filesTooLarge, readHostExports } from '../parse/index.ts';
 import type { ScanInput } from '../scan.ts';
+import { tooLarge } from '../semantics/index.ts';
 import { EXIT, UsageError } from './exit-error.ts';
 import { collectFiles } from './files.ts';
 import type { CliIo } from './io.ts';
@@ -31,13 +37,26 @@ export async function initCommand(
   for (const note of files.notes) await say(io, note);
   const byHost = groupByHost(files.inputs, files.roots, host, io);
   let whole = files.inputs.length > 0;
-  const hosts = [];
+  const heapBytes = io.heapBytes ?? DEFAULT_HEAP_BYTES;
+  const hosts: SeenHost[] = [];
+  const refuse = async (name: string, reason: string) => {
+    await say(io, `${reason}; it is listed without its sources`);
+    hosts.push({ name, addressesSeen: [] });
+    whole = false;
+  };
   for (const [name, inputs] of byHost) {
+    const unread = filesTooLarge(name, inputs, heapBytes);
+    if (unread !== undefined) {
+      await refuse(name, unread);
+      continue;
+    }
     const read = readHostExports(inputs);
     await sayDiagnostics(io, read.diagnostics);
     if (read.exports.some((one) => !one.whole) || read.diagnostics.some((one) => one.incomplete))
       whole = false;
-    hosts.push(seenHost(name, read.ruleset));
+    const reason = tooLarge(read.ruleset, heapBytes);
+    if (reason === undefined) hosts.push(withMostUsedSources(seenHost(name, read.ruleset)));
+    else await refuse(name, `${name}: ${reason}`);
   }
   const text = suggestInventory({ hosts });
   if (output === undefined || output === '-') await writeStdout(io, [text]);

@@ -2,12 +2,14 @@ import { readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { escapeText, stringifyVisibly } from '../finding/index.ts';
 import type { Packet, Ruleset } from '../model/index.ts';
-import { readHostExports } from '../parse/index.ts';
+import { DEFAULT_HEAP_BYTES, filesTooLarge, readHostExports } from '../parse/index.ts';
+import { tooLarge } from '../semantics/index.ts';
 import {
   decodePackets,
   encodeAnswer,
   type TraceAnswer,
   TraceDisagreement,
+  TraceTooLarge,
   traceHost,
 } from '../trace/index.ts';
 import { describeSystemError, EXIT, InputProblemsError, systemErrorCode, UsageError } from './exit-error.ts';
@@ -34,8 +36,11 @@ export interface TraceCommandOptions {
 /** Most bad packet lines that are printed. */
 const MAX_PROBLEMS = 20;
 
-/** Answers in one piece of output. */
-const ANSWERS_PER_CHUNK = 500;
+/** Characters of output after which a new piece begins. */
+const CHUNK_LENGTH = 1_000_000;
+
+/** Heap that is set aside for a byte of the packets until it is answered, in bytes. A choice, not a bound that was proved. */
+const HEAP_PER_PACKET_BYTE = 16;
 
 /** Answers packets by the exports of one host (design.md, 4.2). */
 export async function traceCommand(
@@ -58,8 +63,18 @@ export async function traceCommand(
     await say(io, 'there is no export to read, so there are no answers');
     return EXIT.incomplete;
   }
+  const heapBytes = io.heapBytes ?? DEFAULT_HEAP_BYTES;
+  const name = nameOf(files.roots);
+  const refuse = async (reason: string) => {
+    await say(io, `${reason}; there are no answers`);
+    return EXIT.incomplete;
+  };
+  const unread = filesTooLarge(name, files.inputs, heapBytes);
+  if (unread !== undefined) return refuse(unread);
   const host = readHostExports(files.inputs);
   await sayDiagnostics(io, host.diagnostics);
+  const untraced = tooLarge(host.ruleset, heapBytes);
+  if (untraced !== undefined) return refuse(`${name} is not traced: ${untraced}`);
   const answers = await answerAll(host.ruleset, packets, options, io);
   if (answers === undefined) return EXIT.defect;
 
@@ -71,6 +86,13 @@ export async function traceCommand(
   return whole ? EXIT.ok : EXIT.incomplete;
 }
 
+/** The host of a trace has no name: the paths of its exports, where they are not many. */
+function nameOf(roots: readonly string[]): string {
+  const [first, ...others] = roots.map((root) => (root === STDIN_PATH ? 'standard input' : root));
+  if (others.length === 0) return `${first}`;
+  return `${first} and ${others.length} further ${others.length === 1 ? 'path' : 'paths'}`;
+}
+
 async function readPackets(name: string, paths: readonly string[], io: CliIo): Promise<readonly Packet[]> {
   if (name === STDIN_PATH && paths.includes(STDIN_PATH)) {
     throw new UsageError('standard input cannot be both the packets and an export');
@@ -78,6 +100,13 @@ async function readPackets(name: string, paths: readonly string[], io: CliIo): P
   const bytes =
     name === STDIN_PATH ? await io.readStdin(MAX_FILE_BYTES) : readPacketFile(resolve(io.cwd, name), name);
   if (bytes === undefined) throw new UsageError(`--packets ${name}: more than 256 MB; trace it in parts`);
+  const heapBytes = io.heapBytes ?? DEFAULT_HEAP_BYTES;
+  if (bytes.length * HEAP_PER_PACKET_BYTE > heapBytes) {
+    const megabytes = (n: number) => (n / 1024 ** 2).toFixed(1);
+    throw new UsageError(
+      `--packets ${name}: ${megabytes(bytes.length)} MB, more than the ${megabytes(heapBytes / HEAP_PER_PACKET_BYTE)} MB that a heap of ${megabytes(heapBytes)} MB is enough for; trace it in parts`,
+    );
+  }
   const file = name === STDIN_PATH ? 'standard input' : printedPath(io.cwd, resolve(io.cwd, name));
   const decoded = decodeStrictText(bytes);
   if ('problem' in decoded) throw new UsageError(`--packets ${name}: ${decoded.problem}`);
@@ -111,6 +140,7 @@ async function answerAll(
   const uncompared: string[] = [];
   try {
     const answers = traceHost(ruleset, packets, {
+      heapBytes: io.heapBytes ?? DEFAULT_HEAP_BYTES,
       onProgress: (done, total) => progress.update(done, total),
       onUncompared: (reason) => uncompared.push(reason),
     });
@@ -119,6 +149,8 @@ async function answerAll(
     return answers;
   } catch (error) {
     await progress.clear();
+    if (error instanceof TraceTooLarge)
+      throw new UsageError(`--packets ${options.packets}: ${error.message}; trace them in parts`);
     if (!(error instanceof TraceDisagreement)) throw error;
     await sayDisagreement(error, io);
     return undefined;
@@ -144,13 +176,20 @@ function* render(
   packets: readonly Packet[],
   answers: readonly TraceAnswer[],
 ): Generator<string> {
-  for (let start = 0; start < answers.length; start += ANSWERS_PER_CHUNK) {
-    const lines = answers.slice(start, start + ANSWERS_PER_CHUNK).map((answer, i) => {
-      const packet = packets[start + i]!;
-      return format === 'text'
-        ? describeAnswer(start + i, packet, answer)
-        : `${stringifyVisibly(encodeAnswer(start + i, packet.version, answer), 0)}\n`;
-    });
+  let lines: string[] = [];
+  let length = 0;
+  for (const [index, answer] of answers.entries()) {
+    const packet = packets[index]!;
+    const line =
+      format === 'text'
+        ? describeAnswer(index, packet, answer)
+        : `${stringifyVisibly(encodeAnswer(index, packet.version, answer), 0)}\n`;
+    lines.push(line);
+    length += line.length;
+    if (length < CHUNK_LENGTH) continue;
     yield lines.join('');
+    lines = [];
+    length = 0;
   }
+  if (lines.length > 0) yield lines.join('');
 }

@@ -12,6 +12,9 @@ import {
 /** Most sources that are gathered from one rule: an ipset may have a million. */
 const MAX_SOURCES_PER_RULE = 256;
 
+/** Most ports that are kept of one source: a set may have all of them, and a few are listed. */
+const MAX_PORTS_PER_SOURCE = 32;
+
 /** Conditions nested deeper than this are not looked into. */
 const MAX_DEPTH = 100;
 
@@ -28,7 +31,7 @@ interface SeenRange {
  */
 export function seenHost(name: string, ruleset: Ruleset): SeenHost {
   const sets = new Map(ruleset.namedSets.map((set) => [set.name, set]));
-  const seen = new Map<string, { count: number; ports: Set<string> }>();
+  const seen = new Map<string, CountedSource>();
   for (const table of ruleset.tables) {
     if (table.dormant) continue;
     for (const chain of chainsFromInput(table)) {
@@ -37,19 +40,18 @@ export function seenHost(name: string, ruleset: Ruleset): SeenHost {
       }
     }
   }
-  const addressesSeen = [...seen].map(
-    ([address, { count, ports }]): SeenAddress => ({ address, count, ports: [...ports] }),
-  );
-  return { name, addressesSeen };
+  return { name, addressesSeen: [...seen.values()] };
 }
 
-function recordRule(
-  rule: Rule,
-  sets: ReadonlyMap<string, NamedSet>,
-  seen: Map<string, { count: number; ports: Set<string> }>,
-): void {
+/** A source while it is counted. Most are in one rule: its list of ports is shared by all of its sources. */
+interface CountedSource extends SeenAddress {
+  count: number;
+  ports: readonly string[];
+}
+
+function recordRule(rule: Rule, sets: ReadonlyMap<string, NamedSet>, seen: Map<string, CountedSource>): void {
   const conditions = rule.matches.flatMap((match) => [...positiveConditions(match.condition, 0)]);
-  const ports = portsOf(conditions);
+  const ports = portsOf(conditions).slice(0, MAX_PORTS_PER_SOURCE);
   const addresses = new Set(
     conditions
       .flatMap((condition) => sourcesOf(condition, sets))
@@ -57,10 +59,13 @@ function recordRule(
       .map(({ version, range }) => formatAddressInterval(version, range)),
   );
   for (const address of [...addresses].slice(0, MAX_SOURCES_PER_RULE)) {
-    const entry = seen.get(address) ?? { count: 0, ports: new Set<string>() };
-    entry.count++;
-    for (const port of ports) entry.ports.add(port);
-    seen.set(address, entry);
+    const known = seen.get(address);
+    if (known === undefined) seen.set(address, { address, count: 1, ports });
+    else {
+      known.count++;
+      if (ports.some((port) => !known.ports.includes(port)))
+        known.ports = [...new Set([...known.ports, ...ports])].slice(0, MAX_PORTS_PER_SOURCE);
+    }
   }
 }
 

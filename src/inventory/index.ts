@@ -21,6 +21,7 @@ export {
   type SeenHost,
   type SuggestionInput,
   suggestInventory,
+  withMostUsedSources,
 } from './suggest-inventory.ts';
 
 /** `parseInventoryText` of parse-inventory.ts; loads the YAML reader when it is first called. */

@@ -19,6 +19,8 @@ export interface SeenAddress {
 export interface SeenHost {
   readonly name: string;
   readonly addressesSeen: readonly SeenAddress[];
+  /** Sources that are left out of the list; absent: none. */
+  readonly furtherSources?: number;
 }
 
 export interface SuggestionInput {
@@ -83,6 +85,14 @@ const EXAMPLES: readonly string[] = [
   '#     expires: 2027-03-31',
 ];
 
+/** The host with those sources only that a configuration lists: of many hosts, the others take more memory than there is. */
+export function withMostUsedSources(host: SeenHost): SeenHost {
+  const { name, addressesSeen, furtherSources = 0 } = host;
+  const sources = [...addressesSeen].sort((a, b) => b.count - a.count || compareTexts(a.address, b.address));
+  const left = sources.slice(0, MAX_SOURCES);
+  return { name, addressesSeen: left, furtherSources: furtherSources + sources.length - left.length };
+}
+
 /** By name; of names that differ in case only, the first. */
 function withoutDuplicates(hosts: readonly SeenHost[]): SeenHost[] {
   const byName = new Map<string, SeenHost>();
@@ -104,12 +114,9 @@ function hostLines(host: SeenHost, roles: readonly string[]): string[] {
   else if (roles.length > 1) lines.push(`    roles: [${roles.join(', ')}] # guessed from the name`);
   else lines.push(`    # role: ? # one of ${BUILT_IN_ROLES.join(', ')}`);
   lines.push('    # addresses: [] # its own addresses, as the other hosts see them');
-  const sources = [...host.addressesSeen].sort(
-    (a, b) => b.count - a.count || compareTexts(a.address, b.address),
-  );
-  for (const seen of sources.slice(0, MAX_SOURCES))
-    lines.push(`    # ${sourceSentence(host.name, seen, roles)}`);
-  if (sources.length > MAX_SOURCES) lines.push(`    # and ${sources.length - MAX_SOURCES} further sources`);
+  const { addressesSeen, furtherSources = 0 } = withMostUsedSources(host);
+  for (const seen of addressesSeen) lines.push(`    # ${sourceSentence(host.name, seen, roles)}`);
+  if (furtherSources > 0) lines.push(`    # and ${furtherSources} further sources`);
   return lines;
 }
 

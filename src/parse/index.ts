@@ -24,6 +24,7 @@ import { holdsNsrports, joinNsrports, type NsrportsResult, parseNsrports } from 
 
 export { type DecodedText, decodeText } from './decode-text.ts';
 export { type Detection, detectFormat, type MistakenFormat } from './detect.ts';
+export { DEFAULT_HEAP_BYTES, filesTooLarge } from './heap-limit.ts';
 export { type MergedRulesets, mergeRulesets, type RulesetPart } from './merge-rulesets.ts';
 export { isSameRange } from './nsrports/index.ts';
 

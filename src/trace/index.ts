@@ -7,6 +7,7 @@ export {
   type TraceAnswer,
   TraceDisagreement,
   type TraceOptions,
+  TraceTooLarge,
   type TwoAnswers,
   traceHost,
 } from './trace-host.ts';

@@ -34,7 +34,14 @@ export class TraceDisagreement extends Error {
   }
 }
 
+/** The answers do not fit into the heap. */
+export class TraceTooLarge extends Error {
+  override readonly name = 'TraceTooLarge';
+}
+
 export interface TraceOptions {
+  /** Size of the JavaScript heap in bytes, which the ways of all packets have to fit into; absent: not limited. */
+  readonly heapBytes?: number;
   /** Size limit of the host's packet sets in diagram nodes. */
   readonly nodeBudget?: number;
   /** Called now and then. */
@@ -49,6 +56,9 @@ export interface TraceOptions {
 /** Answers kept for equal packets; captured traffic repeats itself. */
 const MAX_REMEMBERED = 100_000;
 
+/** Heap that is set aside for one step of a packet's way in its answer, in bytes. A choice, not a bound that was proved. */
+const HEAP_PER_STEP = 400;
+
 /** Packets between two calls of `onProgress`. */
 const PROGRESS_STEP = 1000;
 
@@ -57,6 +67,7 @@ const PROGRESS_STEP = 1000;
  * certainty and, for accepted packets, where they are delivered. Answers stand in the order of the packets.
  *
  * @throws TraceDisagreement when the two differ.
+ * @throws TraceTooLarge when the ways of the packets do not fit into the heap.
  */
 export function traceHost(
   ruleset: Ruleset,
@@ -66,12 +77,19 @@ export function traceHost(
   const sets = new SetAnswers(ruleset, options);
   const prepared = prepareRuleset(ruleset);
   const remembered = new Map<string, TraceAnswer>();
+  const most = Math.floor((options.heapBytes ?? Number.POSITIVE_INFINITY) / HEAP_PER_STEP);
+  let steps = 0;
   return packets.map((packet, index) => {
     if (index % PROGRESS_STEP === 0) options.onProgress?.(index, packets.length);
     const key = packetKey(packet);
     const known = remembered.get(key);
     if (known !== undefined) return known;
     const answer = combine(index, packet, sets.answer(packet), evaluatePacket(prepared, packet));
+    steps += answer.path.length + answer.unknown.length;
+    if (steps > most)
+      throw new TraceTooLarge(
+        `the first ${index + 1} of ${packets.length} packets match ${steps} rules, more than the ${most} that the heap is enough for`,
+      );
     if (remembered.size < MAX_REMEMBERED) remembered.set(key, answer);
     return answer;
   });

@@ -52,6 +52,7 @@ export interface Surroundings {
   readonly stdin?: string;
   readonly terminal?: boolean;
   readonly rulePackFile?: string;
+  readonly heapBytes?: number;
   /** Standard output of which the reader is gone. */
   readonly stdoutClosed?: boolean;
 }
@@ -81,6 +82,7 @@ export function fakeIo(surroundings: Surroundings = {}): CliIo & { out: string[]
     },
     rulePackFile: surroundings.rulePackFile ?? compiledRulePack(),
     version: '0.0.0-test',
+    ...(surroundings.heapBytes === undefined ? {} : { heapBytes: surroundings.heapBytes }),
   };
 }
 

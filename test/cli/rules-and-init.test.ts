@@ -131,6 +131,54 @@ COMMIT
     expect(readFileSync(join(cwd, 'nwaudit.yaml'), 'utf8')).toBe(text);
   });
 
+  it.each([
+    [
+      'files',
+      1024 ** 2 / 4,
+      /^nwaudit: the files of large have 0\.0 MB.*; it is listed without its sources$/m,
+    ],
+    [
+      'rules',
+      2 * 1024 ** 2,
+      /^nwaudit: large: its 402 rules .* heap of 2 MB.*; it is listed without its sources$/m,
+    ],
+  ])(
+    'a host with more %s than the heap has room for is told by name, exit code 3',
+    async (_, heapBytes, expected) => {
+      const large = rulesText(
+        Array.from(
+          { length: 400 },
+          (_, i) => `-A INPUT -s 203.0.113.${i % 256}/32 -p tcp --dport 22 -j ACCEPT`,
+        ),
+      );
+      const cwd = makeFolder({ 'large.v4': large, 'client-01.v4': RULES });
+      const { exitCode, stdout, stderr } = await runCli(['init'], { cwd, heapBytes });
+      expect(stderr).toMatch(expected);
+      expect(exitCode).toBe(3);
+      expect(stdout).toMatch(/192\.0\.2\.10 is a source of 1 rule of client-01/);
+      expect(stdout).not.toMatch(/203\.0\.113\.\d+ is a source/);
+      const { inventory } = await parseInventory(stdout, 'nwaudit.yaml');
+      expect(inventory?.hosts.map((host) => host.name).sort()).toEqual(['client-01', 'large']);
+    },
+  );
+
+  it('of many sources and ports the most used are listed, and the others counted', async () => {
+    const rules = Array.from(
+      { length: 40 },
+      (_, i) => `-A INPUT -s 192.0.2.${i}/32 -p tcp --dport ${100 + i} -j ACCEPT`,
+    );
+    const often = Array.from(
+      { length: 90 },
+      (_, i) => `-A INPUT -s 198.51.100.9/32 -p tcp --dport ${1000 + i} -j ACCEPT`,
+    );
+    const cwd = makeFolder({ 'client-01.v4': rulesText([...rules, ...often]) });
+    const { stdout } = await runCli(['init'], { cwd });
+    expect(stdout).toMatch(
+      /198\.51\.100\.9 is a source of 90 rules of client-01 \(ports tcp\/1000, tcp\/1001, tcp\/1002, tcp\/1003, tcp\/1004, tcp\/1005\)/,
+    );
+    expect(stdout).toMatch(/and 29 further sources/);
+  });
+
   it('nothing to read is exit code 3, with an example configuration', async () => {
     const { exitCode, stdout, stderr } = await runCli(['init']);
     expect(exitCode).toBe(3);

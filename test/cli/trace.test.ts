@@ -174,6 +174,75 @@ describe('trace as a contract for programs', () => {
   });
 });
 
+describe('trace within the heap', () => {
+  const MEGABYTE = 1024 ** 2;
+  const many = rulesText(
+    Array.from({ length: 400 }, (_, i) => `-A INPUT -p tcp -m tcp --dport 7938 -j LOG --log-prefix "n${i} "`),
+  );
+  const argv = ['trace', '-p', '-', '-f', 'jsonl', 'host.v4'];
+
+  it.each([
+    [
+      'files',
+      MEGABYTE / 4,
+      /^nwaudit: the files of host\.v4 have 0\.0 MB, more than the 0\.0 MB.*; there are no answers$/m,
+    ],
+    [
+      'rules',
+      2 * MEGABYTE,
+      /^nwaudit: host\.v4 is not traced: its 402 rules .* heap of 2 MB.*; there are no answers$/m,
+    ],
+  ])(
+    'a host with too many %s is refused by name, with exit code 3 and no answers',
+    async (_, heapBytes, expected) => {
+      const cwd = makeFolder({ 'host.v4': many });
+      const { exitCode, stdout, stderr } = await runCli(argv, { cwd, stdin: PACKETS, heapBytes });
+      expect(stderr).toMatch(expected);
+      expect(stdout).toBe('');
+      expect(exitCode).toBe(3);
+    },
+  );
+
+  it('of several paths the first is named', async () => {
+    const cwd = makeFolder({ 'host.v4': many, 'host.v6': rulesText([], 'ip6tables-save') });
+    const { stderr } = await runCli([...argv, 'host.v6'], { cwd, stdin: PACKETS, heapBytes: 2 * MEGABYTE });
+    expect(stderr).toMatch(/host\.v4 and 1 further path is not traced/);
+  });
+
+  it('packets that match more rules than the heap has room for are exit code 2', async () => {
+    const cwd = makeFolder({ 'host.v4': many });
+    const stdin = Array.from({ length: 40 }, (_, i) => packetLine({ sport: 1000 + i })).join('');
+    const { exitCode, stdout, stderr } = await runCli(argv, { cwd, stdin, heapBytes: 4 * MEGABYTE });
+    expect(stderr).toMatch(
+      /--packets -: the first \d\d of 40 packets match \d+ rules, more than .*; trace them in parts/,
+    );
+    expect(stdout).toBe('');
+    expect(exitCode).toBe(2);
+    const alone = await runCli(argv, { cwd, stdin: packetLine(), heapBytes: 4 * MEGABYTE });
+    expect(alone.exitCode).toBe(0);
+  });
+
+  it('equal packets share one answer', async () => {
+    const cwd = makeFolder({ 'host.v4': many });
+    const result = await runCli(argv, { cwd, stdin: packetLine().repeat(100), heapBytes: 4 * MEGABYTE });
+    expect(result.exitCode).toBe(0);
+    expect(linesOf(result.stdout)).toHaveLength(100);
+  });
+
+  it('more bytes of packets than the heap has room for are exit code 2', async () => {
+    const cwd = makeFolder({ 'host.v4': RULES });
+    const { exitCode, stderr } = await runCli(argv, {
+      cwd,
+      stdin: packetLine().repeat(1000),
+      heapBytes: MEGABYTE,
+    });
+    expect(stderr).toMatch(
+      /--packets -: 0\.1 MB, more than the 0\.1 MB that a heap of 1\.0 MB is enough for; trace it in parts/,
+    );
+    expect(exitCode).toBe(2);
+  });
+});
+
 describe('trace for people', () => {
   it('shows the way, where the packet is delivered, and what the verdict hangs on', async () => {
     const rules = `*nat

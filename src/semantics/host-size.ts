@@ -1,6 +1,6 @@
 /** How much memory the rules of one host take, before any is spent on them: nothing in JavaScript can stop once the heap is full. */
 import type { Condition, Ruleset } from '../model/index.ts';
-import { visitConditions } from '../semantics/index.ts';
+import { visitConditions } from './visit-conditions.ts';
 
 /** What a rule set takes memory for. */
 export interface HostSize {
@@ -10,10 +10,10 @@ export interface HostSize {
   readonly values: number;
 }
 
-/** Heap that one rule takes at the most while the checks run, in bytes: measured with equal and with different rules. */
+/** Heap that is set aside for one rule, in bytes. A choice, not a bound that was proved: docs/limits.md has the runs that stayed within it. */
 const BYTES_PER_RULE = 9_000;
 
-/** Heap that one element or value takes, in bytes: measured with sets of addresses. */
+/** Heap that is set aside for one element or value, in bytes; a choice as above. */
 const BYTES_PER_VALUE = 700;
 
 /** Counts the rules, elements and values of a rule set. */
