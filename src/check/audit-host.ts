@@ -153,7 +153,7 @@ class Attempts {
 const BYTES_PER_VISIT = 1_000;
 
 /**
- * Steps for every node of the budget in each space after the first. Real rule sets take one to two; a host on which checks fail one after
+ * Steps for every node of the budget in each space after the first. Real rule sets take one to three; a host on which checks fail one after
  * the other is not to take many times as long as one that fails at once.
  */
-const STEPS_OF_FURTHER_SPACES = 2;
+const STEPS_OF_FURTHER_SPACES = 6;

@@ -42,10 +42,10 @@ const INTERSECTS = 5;
 type BinaryOperation = typeof AND | typeof OR | typeof MINUS | typeof XOR;
 
 /**
- * Steps of operations that a table does for every node of its budget. Real rule sets take one to two; only inputs
+ * Steps of operations that a table does for every node of its budget. Real rule sets take one to three; only inputs
  * made to defeat the caches come near it, and they are to end with an error, not with a program that hangs.
  */
-const STEPS_PER_NODE = 5;
+const STEPS_PER_NODE = 30;
 
 /**
  * The packet sets of a space, or the work on them, grew past its budget, or an answer has more parts than asked
