@@ -22,6 +22,14 @@ export function shorten(text: string): string {
   return text.length <= QUOTED_CHARACTERS ? text : `${text.slice(0, QUOTED_CHARACTERS)}…`;
 }
 
+/** Characters that one message may have: names, keys and paths of an export have no limit of their own. */
+const MOST_CHARACTERS = 1_500;
+
+/** `detail`, cut where it is longer than a message may be. */
+export function boundedDetail(detail: string): string {
+  return detail.length <= MOST_CHARACTERS ? detail : `${detail.slice(0, MOST_CHARACTERS)}…`;
+}
+
 /** Single statements kept per file; the others are counted in one last statement. */
 const MOST_STATEMENTS = 20_000;
 
@@ -61,6 +69,7 @@ export class DiagnosticLog {
   }
 
   #push(entry: Mutable): void {
+    entry.detail = boundedDetail(entry.detail);
     if (this.#all.length < MOST_STATEMENTS) {
       this.#all.push(entry);
       return;

@@ -1,5 +1,6 @@
 /** Reads copies of `/etc/firewalld`, whole or in part, as firewalld itself makes rules of them. */
 import { EMPTY_RULESET, type Origin, type ParseDiagnostic, type ParseResult } from '../../model/index.ts';
+import { boundedDetail } from '../diagnostic-log.ts';
 import type { FirewalldConfiguration, InterfaceBinding } from './configuration.ts';
 import { type FirewalldFile, readFirewalldFiles } from './read-files.ts';
 import { describeProblem, startOfFile } from './read-log.ts';
@@ -43,13 +44,8 @@ export function parseFirewalld(files: readonly FirewalldFile[], options: Firewal
   };
 }
 
-/** Characters that one message may have: names in files of firewalld have no limit of their own. */
-const MOST_CHARACTERS = 1_500;
-
 function bounded(diagnostic: ParseDiagnostic): ParseDiagnostic {
-  const { detail } = diagnostic;
-  if (detail.length <= MOST_CHARACTERS) return diagnostic;
-  return { ...diagnostic, detail: `${detail.slice(0, MOST_CHARACTERS)}…` };
+  return { ...diagnostic, detail: boundedDetail(diagnostic.detail) };
 }
 
 /** Some file is one of firewalld's. NetworkManager's profiles alone do not show that firewalld runs. */
