@@ -336,7 +336,7 @@ function packetsAsked(
       : space.inIntervals(space.bits(field).slice(0, version === 4 ? 32 : 128), ends[field]);
   const outside = (side: 'iif' | 'oif') =>
     space.minus(space.interfaceValid(side), space.interfaceIn(space.interfaceBits(side), 'lo', false));
-  const servicePort = reply ? 'sport' : 'dport';
+  const servicePort = servicePortOf(question);
   return space.intersectAll([
     space.version(version),
     address('saddr'),
@@ -362,33 +362,30 @@ export function packetsOfOthers(context: HostContext, question: Question, stoppe
   return packetsAsked(context, question, ports, version, { ...ends, ...theirs });
 }
 
-function judgeVersion(
-  context: HostContext,
-  question: Question,
-  pair: Pair,
-  version: IpVersion,
-  ends: Ends,
-): PairOutcome {
-  const { flow, reply } = question;
-  const { space } = context.space;
-  const analysis = context.path(pathOf(question), version);
-  const servicePort = reply ? 'sport' : 'dport';
-  const { tracked, apart } = trackingOf(context, question, pair.ports, version, ends);
-  const lost = apart.map(({ ports, kinds, certain }) => {
-    const sets = kinds.map((kind) => packetsAsked(context, question, ports, version, ends, kind));
-    return { set: space.unionAll(sets), certain };
-  });
-  const lostPackets = space.unionAll(lost.map(({ set }) => set));
-  const wanted = space.union(packetsAsked(context, question, tracked, version, ends), lostPackets);
-  // Some interface, and whatever else the export does not tell about the packet, has to let it through; rate limits
-  // and other varying predicates do so at times. What is asked of every packet: addresses, ports, flags.
-  // One of the host's own addresses has to do, but every address of a peer host counts; of the admin networks, somebody.
-  const theirSide = isFromPeer(question) ? 'saddr' : 'daddr';
-  const everyone = pair.peer !== undefined && !flow.from.includes(ADMIN_NETWORKS);
-  const free = space.variablesExcept({
+/** The port of a packet that is the service's. */
+function servicePortOf({ reply }: Pick<Question, 'reply'>): 'sport' | 'dport' {
+  return reply ? 'sport' : 'dport';
+}
+
+/** The address of a packet that is the peer's. */
+function theirSideOf(question: Question): 'saddr' | 'daddr' {
+  return isFromPeer(question) ? 'saddr' : 'daddr';
+}
+
+/** One of the host's own addresses has to do, but every address of a peer host counts; of the admin networks, somebody. */
+function countsEveryone({ flow }: Question, pair: Pair): boolean {
+  return pair.peer !== undefined && !flow.from.includes(ADMIN_NETWORKS);
+}
+
+/**
+ * What is not asked of every packet. Some interface, and whatever else the export does not tell about the packet, has to let it through; rate
+ * limits and other varying predicates do so at times. What is asked of every packet: addresses, ports, flags.
+ */
+function notAskedFor(context: HostContext, question: Question, pair: Pair) {
+  return context.space.space.variablesExcept({
     version: true,
     fields: [
-      ...(everyone ? ([theirSide] as const) : []),
+      ...(countsEveryone(question, pair) ? ([theirSideOf(question)] as const) : []),
       'dport',
       'sport',
       'protocol',
@@ -397,6 +394,28 @@ function judgeVersion(
     ],
     keys: context.space.deterministicKeys(),
   });
+}
+
+function judgeVersion(
+  context: HostContext,
+  question: Question,
+  pair: Pair,
+  version: IpVersion,
+  ends: Ends,
+): PairOutcome {
+  const { space } = context.space;
+  const analysis = context.path(pathOf(question), version);
+  const servicePort = servicePortOf(question);
+  const theirSide = theirSideOf(question);
+  const everyone = countsEveryone(question, pair);
+  const { tracked, apart } = trackingOf(context, question, pair, version, ends);
+  const lost = apart.map(({ ports, kinds, certain }) => {
+    const sets = kinds.map((kind) => packetsAsked(context, question, ports, version, ends, kind));
+    return { set: space.unionAll(sets), certain };
+  });
+  const lostPackets = space.unionAll(lost.map(({ set }) => set));
+  const wanted = space.union(packetsAsked(context, question, tracked, version, ends), lostPackets);
+  const free = notAskedFor(context, question, pair);
   const through = space.exists(space.intersect(arrivingAsSent(context, analysis), wanted), free);
   const asked = space.exists(wanted, free);
   const deterministic = space.variables({ keys: context.space.deterministicKeys() });
@@ -436,18 +455,18 @@ interface ApartPackets {
 /**
  * What connection tracking makes of answers and later packets where a rule exempts the packets before them (`NOTRACK`, `CT --notrack`,
  * nft `notrack`) and them not. An answer with SYN and ACK to what was not seen is invalid, and so is the ACK after an answer that was
- * not seen; any other packet begins a connection of its own. `tracked`: ports on which some packets are not exempted. Seen in the kernel
+ * not seen; any other packet begins a connection of its own. `tracked`: ports on which some packets get through and are not exempted. Seen in the kernel
  * (test/kernel/connections.test.ts). Source: linux nf_conntrack_proto_tcp.c, tcp_conntracks and tcp_new().
  */
 function trackingOf(
   context: HostContext,
   question: Question,
-  ports: readonly Interval[],
+  pair: Pair,
   version: IpVersion,
   ends: Ends,
 ): { readonly tracked: readonly Interval[]; readonly apart: readonly ApartPackets[] } {
   const { flow, reply, later } = question;
-  if (!reply && !later) return { tracked: ports, apart: [] };
+  if (!reply && !later) return { tracked: pair.ports, apart: [] };
   const first: Question = { ...question, reply: false, later: false };
   const swapped: Ends = { saddr: ends.daddr, daddr: ends.saddr };
   const isTcp = flow.protocol === TCP;
@@ -458,11 +477,12 @@ function trackingOf(
           { flags: [TCP_FLAG.ack], state: 'new' },
         ]
       : [{ flags: [SYN_ACK], state: 'new' }];
-    const begun = exemptPorts(context, first, ports, version, swapped);
+    const begun = exemptPorts(context, first, pair, version, swapped);
     return { tracked: begun.tracked, apart: apartOf(begun, kinds) };
   }
-  const begun = exemptPorts(context, first, ports, version, ends);
-  const answered = exemptPorts(context, { ...first, reply: true }, begun.tracked, version, swapped);
+  const begun = exemptPorts(context, first, pair, version, ends);
+  const rest: Pair = { ...pair, ports: begun.tracked };
+  const answered = exemptPorts(context, { ...first, reply: true }, rest, version, swapped);
   return {
     tracked: answered.tracked,
     apart: [
@@ -472,7 +492,7 @@ function trackingOf(
   };
 }
 
-/** Ports of the service by whether packets of a question are exempted from connection tracking on them. */
+/** Ports of the service by whether packets of a question get through exempted from connection tracking on them, or tracked. */
 interface ExemptPorts {
   readonly certain: readonly Interval[];
   readonly possible: readonly Interval[];
@@ -482,23 +502,27 @@ interface ExemptPorts {
 function exemptPorts(
   context: HostContext,
   question: Question,
-  ports: readonly Interval[],
+  pair: Pair,
   version: IpVersion,
   ends: Ends,
 ): ExemptPorts {
   const { space } = context.space;
-  const { untracked } = context.path(pathOf(question), version);
-  if (space.isEmpty(untracked)) return { certain: [], possible: [], tracked: ports };
-  const packets = packetsAsked(context, question, ports, version, ends);
-  const servicePort = question.reply ? 'sport' : 'dport';
+  const analysis = context.path(pathOf(question), version);
+  if (space.isEmpty(analysis.untracked)) return { certain: [], possible: [], tracked: pair.ports };
+  const packets = packetsAsked(context, question, pair.ports, version, ends);
+  const through = space.intersect(arrivingAsSent(context, analysis), packets);
+  const free = notAskedFor(context, question, pair);
+  const open = space.exists(through, free);
+  // As a path is open where some interface lets it through, it is tracked where packets of some interface are.
+  const tracked = space.exists(space.minus(through, analysis.untracked), free);
   const deterministic = space.variables({ keys: context.space.deterministicKeys() });
-  const exempt = space.intersect(packets, untracked);
-  const surely = space.values(space.forall(exempt, deterministic), servicePort, version);
-  return {
-    certain: surely,
-    possible: subtractIntervals(space.values(exempt, servicePort, version), surely),
-    tracked: space.values(space.minus(packets, untracked), servicePort, version),
-  };
+  const servicePort = servicePortOf(question);
+  const portsOf = (set: PacketSet) => space.values(set, servicePort, version);
+  const certain = portsOf(
+    space.minus(space.exists(open, deterministic), space.exists(tracked, deterministic)),
+  );
+  const lost = portsOf(space.minus(open, tracked));
+  return { certain, possible: subtractIntervals(lost, certain), tracked: portsOf(tracked) };
 }
 
 function apartOf({ certain, possible }: ExemptPorts, kinds: readonly Kind[]): ApartPackets[] {

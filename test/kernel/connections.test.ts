@@ -124,6 +124,21 @@ const IPTABLES: readonly NamedRules[] = [
     ),
   ]),
   iptables(
+    'untracked on an interface that these connections do not take, stateful rules',
+    `${CLOSED}\n${STATEFUL}\n${STATEFUL_OUT}\n${DATA_IN}\n${CONTROL_OUT}`,
+    RAW('-A PREROUTING -i eth1 -p tcp -j NOTRACK\n-A OUTPUT -o eth1 -p tcp -j NOTRACK'),
+  ),
+  iptables(
+    'requests untracked on an interface that these connections do not take, stateful rules',
+    `${CLOSED}\n${STATEFUL}\n${STATEFUL_OUT}\n${DATA_IN}\n${CONTROL_OUT}`,
+    RAW('-A PREROUTING -i eth1 -p tcp --dport 7938 -j NOTRACK'),
+  ),
+  iptables(
+    'requests untracked on the one interface that is let in, stateful rules',
+    `${CLOSED}\n${STATEFUL}\n${STATEFUL_OUT}\n-A INPUT -i eth0 -s 192.0.2.10 -p tcp --dport 7938 -j ACCEPT\n${CONTROL_OUT}`,
+    RAW('-A PREROUTING -i eth0 -p tcp --dport 7938 -j NOTRACK'),
+  ),
+  iptables(
     'untracked both ways, stateful rules',
     `${CLOSED}\n${STATEFUL}\n${STATEFUL_OUT}\n${DATA_IN}\n${CONTROL_OUT}`,
     RAW('-A PREROUTING -j NOTRACK\n-A OUTPUT -j NOTRACK'),
