@@ -56,18 +56,17 @@ export function applyWaivers<W extends WaiverTerms>(
 
 function matches(waiver: WaiverTerms, finding: Finding): boolean {
   if (waiver.check !== finding.check) return false;
-  if (finding.check === 'unread-input' && (waiver.host === undefined || waiver.host.includes('*')))
-    return false;
-  if (
-    finding.check === 'too-wide-declaration' &&
-    waiver.fingerprint === undefined &&
-    (waiver.host === undefined || waiver.host.includes('*'))
-  )
+  if (finding.check === 'unread-input' && !namesOneHost(waiver)) return false;
+  if (finding.check === 'too-wide-declaration' && waiver.fingerprint === undefined && !namesOneHost(waiver))
     return false;
   if (waiver.fingerprint !== undefined && waiver.fingerprint !== finding.fingerprint) return false;
   return (
     waiver.host === undefined || (finding.host !== null && matchesHostPattern(waiver.host, finding.host))
   );
+}
+
+function namesOneHost({ host }: WaiverTerms): boolean {
+  return host !== undefined && !host.includes('*');
 }
 
 /** Whether `name` fits `pattern`, in which `*` stands for any number of characters. Linear in the length of both. */

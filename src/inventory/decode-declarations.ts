@@ -78,13 +78,12 @@ export function decodeWaivers(
     const draft: Draft<Waiver> = {};
     const handlers = waiverHandlers(context, draft, known, checks);
     if (!decodeItem(context, item, 'in a waiver', handlers, ['check', 'reason', 'expires'])) continue;
-    if (draft.check === 'unread-input' && (draft.host === undefined || isHostPattern(draft.host))) {
+    const namesOneHost = draft.host !== undefined && !isHostPattern(draft.host);
+    if (draft.check === 'unread-input' && !namesOneHost) {
       const message = 'input that was not read may hide anything: a waiver of unread-input names one host';
       context.report(item.node.span, item.path, message);
     }
-    const namesNothing =
-      draft.fingerprint === undefined && (draft.host === undefined || isHostPattern(draft.host));
-    if (draft.check === 'too-wide-declaration' && namesNothing) {
+    if (draft.check === 'too-wide-declaration' && draft.fingerprint === undefined && !namesOneHost) {
       const message =
         'what hides too much is not hidden as a whole: a waiver of too-wide-declaration names its finding by fingerprint, or one host';
       context.report(item.node.span, item.path, message);

@@ -3,7 +3,7 @@ import type { Condition, Ruleset } from '../model/index.ts';
 import { visitConditions } from './visit-conditions.ts';
 
 /** What a rule set takes memory for. */
-export interface HostSize {
+interface HostSize {
   /** Rules of all tables. */
   readonly rules: number;
   /** Elements of named sets, and values of lists that stand in rules. */
@@ -17,7 +17,7 @@ const BYTES_PER_RULE = 9_000;
 const BYTES_PER_VALUE = 700;
 
 /** Counts the rules, elements and values of a rule set. */
-export function sizeOf({ tables, namedSets }: Ruleset): HostSize {
+function sizeOf({ tables, namedSets }: Ruleset): HostSize {
   let rules = 0;
   let values = namedSets.reduce((sum, { elements }) => sum + elements.length, 0);
   for (const { chains } of tables) {

@@ -15,7 +15,7 @@ export { allConditionsSet, conditionSet } from './condition-set.ts';
 export { deliveredImage, deliveredPreimage } from './delivered.ts';
 export { type DifferenceRegion, MOST_RANGES } from './difference-region.ts';
 export { Environment } from './environment.ts';
-export { type HostSize, sizeOf, tooLarge } from './host-size.ts';
+export { tooLarge } from './host-size.ts';
 export {
   DEFAULT_MOST_UNKNOWNS,
   HostSpace,

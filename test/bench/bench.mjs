@@ -4,22 +4,12 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { generator, NFT_HEAD } from '../made-exports.mjs';
 
 const at = process.argv.indexOf('--runs');
 const RUNS = at > 0 ? Number(process.argv[at + 1]) : 3;
 const CLI = new URL('../../dist/cli/main.js', import.meta.url).pathname;
 const folder = mkdtempSync(join(tmpdir(), 'nwaudit-bench-'));
-
-/** Small generator with a fixed seed (mulberry32), so that every run measures the same rules. */
-function generator(seed) {
-  let state = seed;
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) % below;
-  };
-}
 
 const HEAD = '*filter\n:INPUT DROP [0:0]\n:FORWARD DROP [0:0]\n:OUTPUT ACCEPT [0:0]\n';
 
@@ -173,23 +163,6 @@ function nftRule(number, next) {
     },
   };
 }
-
-const NFT_HEAD = [
-  { metainfo: { version: '1.0.6', release_name: 'Lester Gooch #5', json_schema_version: 1 } },
-  { table: { family: 'inet', name: 'filter', handle: 1 } },
-  {
-    chain: {
-      family: 'inet',
-      table: 'filter',
-      name: 'input',
-      handle: 1,
-      type: 'filter',
-      hook: 'input',
-      prio: 0,
-      policy: 'drop',
-    },
-  },
-];
 
 /** A `nft -j list ruleset` of about `bytes` bytes. */
 function nftRules(bytes) {

@@ -3,18 +3,9 @@
  * tests run small ones and `measure.mjs` the sizes that hurt.
  */
 
-const HEAD = ['*filter', ':INPUT DROP [0:0]', ':FORWARD DROP [0:0]', ':OUTPUT ACCEPT [0:0]'];
+import { generator, NFT_HEAD } from '../made-exports.mjs';
 
-/** Small generator with a fixed seed (mulberry32), so that every run has the same rules. */
-function generator(seed) {
-  let state = seed;
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) % below;
-  };
-}
+const HEAD = ['*filter', ':INPUT DROP [0:0]', ':FORWARD DROP [0:0]', ':OUTPUT ACCEPT [0:0]'];
 
 /** The n-th address of 198.18.0.0/15, the range for measurements (RFC 2544), and over again. */
 function address(n) {
@@ -43,21 +34,7 @@ function fanOut(count, condition) {
 }
 
 function nft(objects) {
-  const table = { table: { family: 'inet', name: 'filter', handle: 1 } };
-  const chain = {
-    chain: {
-      family: 'inet',
-      table: 'filter',
-      name: 'input',
-      handle: 1,
-      type: 'filter',
-      hook: 'input',
-      prio: 0,
-      policy: 'drop',
-    },
-  };
-  const all = [{ metainfo: { version: '1.0.6', json_schema_version: 1 } }, table, chain, ...objects];
-  return `{"nftables": [${all.map((o) => JSON.stringify(o)).join(', ')}]}\n`;
+  return `{"nftables": [${[...NFT_HEAD, ...objects].map((o) => JSON.stringify(o)).join(', ')}]}\n`;
 }
 
 function nftRule(handle, expr) {
