@@ -107,6 +107,7 @@ const MOSTLY_UNKNOWN: ReadonlySet<string> = new Set([
   'empty-dynamic-sets',
   'fib-types',
   'ip-options-and-exthdr',
+  'iptables-names',
   'named-objects',
   'output-rules',
   'quota-count-limit',

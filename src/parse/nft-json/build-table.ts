@@ -103,7 +103,6 @@ class TableBuilder {
     const none: ReadonlySet<Hook> = new Set();
     this.#raw.reader.learn({
       hooksOf: (chain) => hooks.get(chain) ?? none,
-      isFromIptables: isFromIptables(this.#raw),
       contents: (name, parts) => this.#contentsOf(name, parts),
       assigned,
     });
@@ -309,16 +308,4 @@ function wholeRule(read: ReturnType<typeof parseJson>): RuleText {
     spans: undefined,
     size: 0,
   };
-}
-
-/** Tables and base chains of iptables-nft. Source: iptables iptables/nft.c. */
-const IPTABLES_TABLES: readonly string[] = ['raw', 'mangle', 'nat', 'filter', 'security'];
-const IPTABLES_CHAINS: readonly string[] = ['PREROUTING', 'INPUT', 'FORWARD', 'OUTPUT', 'POSTROUTING'];
-
-function isFromIptables({ family, name, chains }: RawTable): boolean {
-  if (!['ip', 'ip6'].includes(family) || !IPTABLES_TABLES.includes(name)) return false;
-  const base = [...chains.values()].filter(
-    ({ declaration }) => textProperty(declaration, 'hook') !== undefined,
-  );
-  return base.length > 0 && base.every((chain) => IPTABLES_CHAINS.includes(chain.name));
 }

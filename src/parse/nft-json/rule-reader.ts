@@ -52,8 +52,6 @@ export interface TableKnowledge {
   readonly contents: (name: string, parts: number) => Contents | undefined;
   /** Fields that some rule of the table assigns. */
   readonly assigned: ReadonlySet<FieldName>;
-  /** The table's name and base chains are those of iptables-nft, which loads every match by itself. */
-  readonly isFromIptables: boolean;
 }
 
 /** What a statement does, read once for all rules that have the same. */
@@ -346,8 +344,6 @@ export class RuleReader {
 
   /** The statements with those that nft may have joined read both ways. */
   #withJoined(statements: ReadStatements): ReadStatements {
-    // iptables-nft joins nothing, and counts every rule; a rule without a counter was written by hand into a table of its name.
-    if (this.#knowledge?.isFromIptables === true && statements.counters !== undefined) return statements;
     const list = [...statements.list];
     for (const [first, last] of joinedRuns(list.map(({ differs }) => differs))) {
       const run = list.slice(first, last + 1);
