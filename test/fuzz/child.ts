@@ -16,6 +16,8 @@ export interface FuzzTask {
   readonly corpus: string | undefined;
   /** File that holds the input at work: eight bytes of its number (0: it has ended), then the input. */
   readonly current: string;
+  /** Folder for inputs that took long. */
+  readonly slow: string;
   /** Run this one input, then end. */
   readonly replay?: string;
 }
@@ -41,6 +43,7 @@ async function main(): Promise<void> {
   // Loaded only now: code that ran before counting began would never count.
   const { Fuzzer } = await import('./fuzzer.ts');
   const { getTarget, seedsOf } = await import('./targets.ts');
+  const { storeCase } = await import('./input.ts');
   const target = getTarget(task.target);
   if (task.replay !== undefined) {
     target.run(decodeInput(readFileSync(task.replay)));
@@ -53,6 +56,8 @@ async function main(): Promise<void> {
     beforeRun: (input) => record.write(input),
     afterRun: () => record.rest(),
     takeCoverage: (learn) => coverage.take(learn),
+    onSlow: (input, milliseconds) =>
+      storeCase(task.slow, task.target, `took ${Math.round(milliseconds)} ms`, input),
     onFailure: (failure) =>
       tell({ kind: 'failure', ...failure, input: encodeInput(failure.input).toString('base64') }),
   });

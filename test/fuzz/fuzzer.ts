@@ -22,6 +22,8 @@ export interface FuzzerOptions {
   readonly afterRun?: () => void;
   /** Whether something ran that had not before, and with `true` remembers it. Absent: inputs are kept by what they made the program say. */
   readonly takeCoverage?: (learn: boolean) => boolean;
+  /** Called with an input that took longer than all before it, and longer than `SLOW_MS`. */
+  readonly onSlow?: (input: FuzzInput, milliseconds: number) => void;
   /** Called once for each signature. */
   readonly onFailure: (failure: Failure) => void;
 }
@@ -116,8 +118,12 @@ export class Fuzzer {
     try {
       const shapes = this.#runTarget(input);
       const milliseconds = performance.now() - start;
-      if (milliseconds > this.#slowest.milliseconds) this.#slowest = { milliseconds, bytes: sizeOf(input) };
-      if (milliseconds > SLOW_MS) return false;
+      const isSlow = milliseconds > SLOW_MS;
+      if (milliseconds > this.#slowest.milliseconds) {
+        this.#slowest = { milliseconds, bytes: sizeOf(input) };
+        if (isSlow) this.#options.onSlow?.(input, milliseconds);
+      }
+      if (isSlow) return false;
       const known = this.#shapes.size;
       for (const shape of shapes) if (this.#shapes.size < 50_000) this.#shapes.add(shape);
       if (this.#shapes.size > known) this.#kept.push(input);

@@ -12,6 +12,7 @@ import { minimise } from './minimise.ts';
 import { type FuzzTarget, getTarget, TARGETS } from './targets.ts';
 
 const WORK_FOLDER = join(ROOT, '.fuzz/work');
+const SLOW_FOLDER = join(WORK_FOLDER, 'slow');
 const CHILD = join(import.meta.dirname, 'child.js');
 /** How often a child is looked at, in milliseconds. */
 const WATCH = 500;
@@ -120,7 +121,7 @@ async function runChild(
   outcome: Outcome,
 ): Promise<string | undefined> {
   const current = join(WORK_FOLDER, `${target.name}.current`);
-  const task: FuzzTask = { target: target.name, seed, minutes: left, corpus, current };
+  const task: FuzzTask = { target: target.name, seed, minutes: left, corpus, current, slow: SLOW_FOLDER };
   const before = { executions: outcome.executions };
   const child = fork(CHILD, [], {
     env: { ...process.env, FUZZ_TASK: JSON.stringify(task) },
@@ -185,7 +186,15 @@ function watch(child: ChildProcess, target: FuzzTarget, current: string): { inpu
 function replay(target: FuzzTarget, input: FuzzInput): string | undefined {
   const file = join(WORK_FOLDER, `${target.name}.replay`);
   writeFileSync(file, encodeInput(input));
-  const task: FuzzTask = { target: target.name, seed: 1, minutes: 0, corpus, current: '', replay: file };
+  const task: FuzzTask = {
+    target: target.name,
+    seed: 1,
+    minutes: 0,
+    corpus,
+    current: '',
+    slow: SLOW_FOLDER,
+    replay: file,
+  };
   const run = spawnSync(process.execPath, [`--max-old-space-size=${memory}`, CHILD], {
     env: { ...process.env, FUZZ_TASK: JSON.stringify(task) },
     // Starting up takes a few seconds of it.
