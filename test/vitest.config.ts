@@ -7,6 +7,8 @@ export default defineConfig({
     // No test has a time limit of its own; this one only ends a hang.
     testTimeout: 600_000,
     hookTimeout: 600_000,
+    // vitest leaves one processor free, which is half of a machine of two; many tests wait for other programs.
+    maxWorkers: '100%',
     coverage: {
       provider: 'v8',
       include: ['src/**/*.ts'],
