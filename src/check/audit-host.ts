@@ -9,7 +9,7 @@ import type { Finding } from '../finding/index.ts';
 import { EMPTY_RULESET, type ParseDiagnostic } from '../model/index.ts';
 import { type CheckDefinition, REPORTS_GAPS } from '../rulepack/index.ts';
 import { MOST_VISITS, tooLarge } from '../semantics/index.ts';
-import { isNearlyUnused, limitReached } from './budget.ts';
+import { isNearlyUnused, limitReached, STEPS_OF_FURTHER_SPACES } from './budget.ts';
 import { HostContext, type HostInput, type NotRunCheck } from './host-context.ts';
 import type { Estate } from './peers.ts';
 import { checkHost, type HostOutcome, observeHost } from './runner.ts';
@@ -151,9 +151,3 @@ class Attempts {
 
 /** Heap that is set aside for a rule visit and what is decided there, in bytes. A choice, not a bound that was proved. */
 const BYTES_PER_VISIT = 1_000;
-
-/**
- * Steps for every node of the budget in each space after the first. Real rule sets take one to three; a host on which checks fail one after
- * the other is not to take many times as long as one that fails at once.
- */
-const STEPS_OF_FURTHER_SPACES = 6;

@@ -18,6 +18,12 @@ export function limitReached(error: unknown): string | undefined {
   return TOO_LARGE.find(([pattern]) => pattern.test(error.message))?.[1];
 }
 
+/**
+ * Steps for every node of the budget in each space after the first. Real rule sets take one to three; a host on which checks fail one after
+ * the other is not to take many times as long as one that fails at once.
+ */
+export const STEPS_OF_FURTHER_SPACES = 6;
+
 /** Whether what goes past a budget now would do so in a new space as well: hardly anything of this one was used. */
 export function isNearlyUnused(space: HostSpace): boolean {
   return space.spent <= 0.1;

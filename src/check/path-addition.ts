@@ -14,6 +14,7 @@ import {
 } from '../net/index.ts';
 import { PacketSetBudgetError } from '../packet-set/index.ts';
 import { compareRulesets } from '../semantics/index.ts';
+import { STEPS_OF_FURTHER_SPACES } from './budget.ts';
 import { accessRules, type KeptAccess, rulesOfFamily } from './change.ts';
 import { HostContext } from './host-context.ts';
 import { rangesOfVersion } from './peers.ts';
@@ -69,8 +70,9 @@ export function planAdditions(context: HostContext, found: StoppedFlow): Additio
     const other = outer === undefined ? undefined : followAdditions(context, found, outer);
     return other?.outcome === 'opens' ? other : plan;
   } catch (error) {
-    // The proof takes more memory than a host may: the proposal stands, unproved.
+    // The proof takes more memory or time than a host may: the proposal stands, unproved, and so do those after it.
     if (!(error instanceof PacketSetBudgetError)) throw error;
+    triesOf(context).count = MOST_PATHS_TRIED;
     return { additions: [first], further: [], outcome: 'untried' };
   }
 }
@@ -79,8 +81,11 @@ function isTried(context: HostContext): boolean {
   const rules = context.once('rules to try', () =>
     context.input.ruleset.tables.reduce((n, t) => n + t.chains.reduce((m, c) => m + c.rules.length, 0), 0),
   );
-  const tried = context.once('paths tried', () => ({ count: 0 }));
-  return rules <= MOST_RULES_TRIED && ++tried.count <= MOST_PATHS_TRIED;
+  return rules <= MOST_RULES_TRIED && ++triesOf(context).count <= MOST_PATHS_TRIED;
+}
+
+function triesOf(context: HostContext): { count: number } {
+  return context.once('paths tried', () => ({ count: 0 }));
 }
 
 function followAdditions(context: HostContext, found: StoppedFlow, first: Addition): AdditionPlan {
@@ -120,6 +125,7 @@ function isSamePlace(a: Chain, b: Chain): boolean {
 function judgeAgain(context: HostContext, found: StoppedFlow, ruleset: Ruleset): StoppedFlow | undefined {
   const edited = new HostContext({ ...context.input, ruleset }, context.estate, {
     nodeBudget: context.nodeBudget,
+    stepsPerNode: STEPS_OF_FURTHER_SPACES,
   });
   const { flow, direction, reply, later, spare } = found;
   try {
