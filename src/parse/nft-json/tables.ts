@@ -422,28 +422,26 @@ export class TableCollector {
   /** Puts a rule where its command says. */
   #place({ command, value, listed, kind }: Placed, table: RawTable, chain: RawChain, rule: RawRule): void {
     const { handle } = rule;
-    const hasPosition = handle !== undefined || property(value, 'index') !== undefined;
-    if (command === 'insert' && !hasPosition) {
+    const given = integerProperty(value, 'index');
+    // nft adds one to it, and takes 0 for none.
+    const index = given === -1 ? undefined : given;
+    if (command === 'insert' && handle === undefined && index === undefined) {
       chain.inserted.push(rule);
       return;
     }
     const rules = rulesOf(chain);
-    const position =
-      integerProperty(value, 'index') ??
-      (command === 'add' || command === 'create' || handle === undefined
-        ? -1
-        : rules.findIndex((r) => r.handle === handle));
-    if (command === 'replace') {
-      if (rules[position] === undefined)
-        this.#unreadable(
-          this.#namesOf({ command, kind, value, listed }),
-          'the rule to replace is not in this document',
-          table,
-        );
-      else rules[position] = rule;
-    } else if (command === 'insert') rules.splice(Math.max(0, position), 0, rule);
-    else if (position >= 0 && position < rules.length) rules.splice(position + 1, 0, rule);
-    else rules.push(rule);
+    // nft 1.0.6 takes no account of the handle of a rule that is added.
+    const atEnd = index === undefined && (command === 'add' || command === 'create');
+    const named = handle === undefined ? -1 : rules.findIndex((r) => r.handle === handle);
+    const position = atEnd ? rules.length - 1 : (index ?? named);
+    if (!atEnd && rules[position] === undefined)
+      this.#unreadable(
+        this.#namesOf({ command, kind, value, listed }),
+        `the rule ${command === 'replace' ? 'to replace' : 'that it is to stand beside'} is not in this document`,
+        table,
+      );
+    else if (command === 'replace') rules[position] = rule;
+    else rules.splice(command === 'insert' ? position : position + 1, 0, rule);
   }
 
   /** All tables, or those of one family. */

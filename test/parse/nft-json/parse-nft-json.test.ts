@@ -233,6 +233,49 @@ describe('tables and chains', () => {
     expect(result.diagnostics).toEqual([]);
   });
 
+  /** What nft 1.0.6 makes of a command after two rules with handles 2 and 3; `undefined`: "No such file or directory". */
+  const PLACED: readonly (readonly [string, object, string | undefined])[] = [
+    ['add', {}, 'accept drop log'],
+    ['add', { index: 0 }, 'accept log drop'],
+    ['add', { index: -1 }, 'accept drop log'],
+    ['add', { index: 2 }, undefined],
+    ['add', { handle: 2 }, 'accept drop log'],
+    ['insert', {}, 'log accept drop'],
+    ['insert', { index: 1 }, 'accept log drop'],
+    ['insert', { index: -1 }, 'log accept drop'],
+    ['insert', { index: -5 }, undefined],
+    ['insert', { index: 2 }, undefined],
+    ['insert', { handle: 3 }, 'accept log drop'],
+    ['insert', { handle: 77 }, undefined],
+    ['replace', { handle: 3 }, 'accept log'],
+    ['replace', { handle: 77 }, undefined],
+  ];
+
+  it.each(PLACED)('%s with %j gives %s', (verb, where, order) => {
+    const place = { family: 'ip', table: 'x', chain: 'c' };
+    const result = parseNftJson(
+      JSON.stringify({
+        nftables: [
+          { table: { family: 'ip', name: 'x', handle: 1 } },
+          {
+            chain: { family: 'ip', table: 'x', name: 'c', handle: 1, type: 'filter', hook: 'input', prio: 0 },
+          },
+          { rule: { ...place, handle: 2, expr: [{ accept: null }] } },
+          { rule: { ...place, handle: 3, expr: [{ drop: null }] } },
+          { [verb]: { rule: { ...place, ...where, expr: [{ log: null }] } } },
+        ],
+      }),
+      'f',
+    );
+    const said = result.diagnostics.map((d) => [d.incomplete, d.detail]);
+    if (order === undefined)
+      expect(said).toEqual([[true, expect.stringMatching(/^\$\.nftables\[4\].* is not in this document$/)]]);
+    else {
+      expect(said).toEqual([]);
+      expect(rulesOf(result).map((r) => r.text)).toEqual(order.split(' '));
+    }
+  });
+
   it('a jump to a missing chain and a circle of jumps are said with their paths', () => {
     const other = {
       rule: { family: 'inet', table: 't', chain: 'a', handle: 9, expr: [{ goto: { target: 'input' } }] },
