@@ -57,6 +57,8 @@ export interface ChangeContext {
   readonly isRuntimeOnly?: boolean;
   /** Destination ports that are judged. An element may admit others that have nothing to do with the change. */
   readonly judged?: readonly Interval[] | undefined;
+  /** What the change is about, where that is none of the ports that are judged: it is not kept either. */
+  readonly fault?: { readonly protocols: readonly number[]; readonly ports: readonly Interval[] } | undefined;
 }
 
 /** One change of a rule set. */

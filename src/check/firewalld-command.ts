@@ -11,6 +11,7 @@ import {
   type IpVersion,
   interval,
   intervalToPrefixes,
+  normalizeIntervals,
   PROTOCOLS_WITH_PORTS,
   subtractIntervals,
 } from '../net/index.ts';
@@ -95,7 +96,7 @@ function replaceElement(place: RulePlace, rules: readonly WantedRule[], known: C
   const told = additionsOf(rules.filter(isAccess), 'in', undefined);
   if (told === undefined) return { commands: [], note: TOO_MANY_SOURCES };
   if (!NAME.test(holder.name)) return { commands: [], note: UNSAFE };
-  const others = othersOf(chain.rules, element, known.judged ?? []);
+  const others = othersOf(chain.rules, element, known);
   const written = [...told.additions, ...others.kept];
   const removal = removalOf(element);
   const notes = [others.note, ...noteOnElement(element), ...noteOnRunning(place, known)];
@@ -210,7 +211,7 @@ const RELOAD_NOTE =
 function othersOf(
   rules: readonly Rule[],
   element: ConfiguredElement,
-  judged: readonly Interval[],
+  known: ChangeContext,
 ): { readonly kept: readonly Addition[]; readonly note: string | undefined } {
   const nothing = { kept: [], note: undefined };
   if (element.service === undefined) return nothing;
@@ -222,7 +223,7 @@ function othersOf(
     const test = readTest(matches);
     // A test that nobody can answer: what it admits at most may all be judged.
     const { protocol, dports, sports } = test ?? readTest(matches.filter(isRead)) ?? {};
-    const rest = protocol === undefined ? undefined : outsideOf(protocol, dports, judged);
+    const rest = protocol === undefined ? undefined : outsideOf(protocol, dports, known);
     if (rest === 'nothing' && sports === undefined) continue;
     const one =
       test === undefined || protocol === undefined || sports !== undefined || rest === 'nothing'
@@ -244,14 +245,15 @@ function isRead({ condition }: Match): boolean {
   return condition.kind !== 'unknown';
 }
 
-/** Ports of a test that nobody judges; `undefined` for a whole protocol without ports. */
+/** Ports of a test that nobody judges and the change is not about; `undefined` for a whole protocol without ports. */
 function outsideOf(
   protocol: number,
   dports: readonly Interval[] | undefined,
-  judged: readonly Interval[],
+  { judged = [], fault }: ChangeContext,
 ): readonly Interval[] | undefined | 'nothing' {
   if (!PROTOCOLS_WITH_PORTS.includes(protocol)) return dports;
-  const rest = subtractIntervals(dports ?? [ALL_PORTS], judged);
+  const changed = fault?.protocols.includes(protocol) === true ? fault.ports : [];
+  const rest = subtractIntervals(dports ?? [ALL_PORTS], normalizeIntervals([...judged, ...changed]));
   return rest.length === 0 ? 'nothing' : rest;
 }
 

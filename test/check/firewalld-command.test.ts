@@ -300,6 +300,37 @@ describe('what runs against what is configured', () => {
   });
 });
 
+describe('a service of a port that no flow names', () => {
+  const admin = (protocol: string, port: number) =>
+    `firewall-cmd --permanent --zone=public --add-rich-rule='rule family="ipv4" source address="198.51.100.0/28" port port="${port}" protocol="${protocol}" accept'`;
+
+  test('is limited to the admin networks, and does not come back as a port', () => {
+    const found = only(
+      findings('sn-01', { 'zones/public.xml': zone('<service name="ssh"/>') }),
+      'undeclared-port',
+    );
+    expect(linesOf(found)).toEqual([
+      admin('tcp', 22),
+      'firewall-cmd --permanent --zone=public --remove-service=ssh',
+      'firewall-cmd --reload',
+    ]);
+    expect(found.remediation?.note).toBeUndefined();
+  });
+
+  test('with several ports is limited with all of them, by protocol', () => {
+    const service =
+      '<service><port port="22" protocol="tcp"/><port port="53" protocol="udp"/><port port="80" protocol="tcp"/></service>';
+    const files = { 'services/mix.xml': service, 'zones/public.xml': zone('<service name="mix"/>') };
+    expect(linesOf(only(findings('sn-01', files), 'undeclared-port'))).toEqual([
+      admin('tcp', 22),
+      admin('tcp', 80),
+      admin('udp', 53),
+      'firewall-cmd --permanent --zone=public --remove-service=mix',
+      'firewall-cmd --reload',
+    ]);
+  });
+});
+
 describe('a port behind a service name', () => {
   const via = (host: string, content: string) =>
     findings(host, { 'zones/public.xml': zone(content) }).filter((f) => f.check === 'admin-port-via-service');

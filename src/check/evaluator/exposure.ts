@@ -234,6 +234,7 @@ function adviceFor(context: HostContext, found: HostExposure): Advice {
   const known: ChangeContext = {
     ...knownOf(context, place),
     judged: judgedPorts(context, { path: 'input', target: context.host }),
+    fault: found,
   };
   const kept = keptBy(context, found, known);
   // A service may have other ports that are needed.
