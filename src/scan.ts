@@ -412,6 +412,7 @@ function assemble(run: RunState, estate: Estate, options: ScanOptions): Report {
             recorded: isRecording,
             accepted: findings.filter((finding) => finding.suppression?.kind === 'baseline').length,
             risen: accepted.risen,
+            widened: accepted.widened,
             unused: accepted.unused,
             notLookedAt: accepted.notLookedAt,
           },

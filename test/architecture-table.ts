@@ -18,7 +18,7 @@ export const ARCHITECTURE_TABLE: Readonly<
     because: 'evaluate/ is the oracle of semantics/ and shares no code with it',
   },
   inventory: { may: ['net'], because: 'inventory/ is what people declare, whatever the exports say' },
-  finding: { may: ['model'], because: 'finding/ is plain data about places in exports' },
+  finding: { may: ['net', 'model'], because: 'finding/ is plain data about places in exports' },
   rulepack: { may: ['net', 'model', 'finding'], because: 'rulepack/ is checks and profiles as data' },
   check: {
     may: ['net', 'model', 'packet-set', 'semantics', 'inventory', 'finding', 'rulepack'],

@@ -1,6 +1,7 @@
 import type {
   Certainty,
   Exposure,
+  ExtentPart,
   FindingOrigin,
   RelatedOrigin,
   RemediationCommand,
@@ -20,6 +21,8 @@ export interface Evidence {
   readonly certainty: Certainty;
   readonly unknowns: readonly string[];
   readonly exposure: Exposure | null;
+  /** See `Finding.extent`. */
+  readonly extent?: readonly ExtentPart[];
   readonly witness: Witness | null;
   readonly commands: readonly RemediationCommand[];
   /** Why there is no command, or what to look at before running one; see `Remediation.note`. */

@@ -143,6 +143,7 @@ function toFinding(check: CheckDefinition, evidence: Evidence, roles: readonly s
     origin: evidence.origin,
     related: evidence.related,
     exposure: evidence.exposure,
+    ...(evidence.extent === undefined ? {} : { extent: evidence.extent }),
     witness: evidence.witness,
     unknowns: evidence.unknowns,
     remediation,

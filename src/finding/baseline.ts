@@ -2,11 +2,12 @@
  * Findings that were there before: recorded once, and not counted again as long as they stay what they were.
  *
  * A baseline is no decision of a person, so it accepts less than a waiver: never input that was not read, and never a
- * finding that has become more severe.
+ * finding that has become more severe or goes further than it did.
  */
 import { compareText, severityRank } from './compare.ts';
 import { stringifyVisibly } from './escape.ts';
-import { type Finding, SEVERITIES, type Severity } from './finding.ts';
+import { extentOfExposure, isWithin } from './extent.ts';
+import { type ExtentPart, type Finding, SEVERITIES, type Severity } from './finding.ts';
 import { FINGERPRINT_VERSION } from './fingerprint.ts';
 
 /** Version of the file. Another one is refused. */
@@ -24,6 +25,8 @@ export interface BaselineEntry {
   readonly severity: Severity;
   /** What the finding said, for those who read the file. Not compared. */
   readonly message: string;
+  /** How far it went; absent where that cannot grow, and in files of older versions: then it is not compared. */
+  readonly extent?: readonly ExtentPart[];
 }
 
 /** A baseline as it was read. */
@@ -50,11 +53,13 @@ export interface BaselineResult {
   readonly notLookedAt: readonly BaselineEntry[];
   /** Findings that are recorded as less severe than they are now: they count. */
   readonly risen: number;
+  /** Findings that go further than recorded: they count. */
+  readonly widened: number;
 }
 
 /**
- * Applies a baseline. Every entry accepts one finding of its fingerprint whose severity is not above the recorded one; the most
- * severe findings choose first. Findings of `unread-input` are never accepted.
+ * Applies a baseline. Every entry accepts one finding of its fingerprint whose severity is not above the recorded one, and that goes no further; the
+ * most severe findings choose first. Findings of `unread-input` are never accepted.
  */
 export function applyBaseline(
   findings: readonly Finding[],
@@ -66,17 +71,24 @@ export function applyBaseline(
     left.set(entry.fingerprint, [...(left.get(entry.fingerprint) ?? []), entry]);
   const accepted = new Set<Finding>();
   let risen = 0;
+  let widened = 0;
   for (const finding of [...findings].sort((a, b) => severityRank(b.severity) - severityRank(a.severity))) {
     const entries = finding.check === UNREAD_INPUT ? undefined : left.get(finding.fingerprint);
+    const isAsSevere = (entry: BaselineEntry) =>
+      severityRank(entry.severity) >= severityRank(finding.severity);
+    const extent = extentOf(finding);
     const at =
-      entries?.findIndex((entry) => severityRank(entry.severity) >= severityRank(finding.severity)) ?? -1;
+      entries?.findIndex(
+        (entry) => isAsSevere(entry) && (entry.extent === undefined || isWithin(extent ?? [], entry.extent)),
+      ) ?? -1;
     if (at >= 0) {
       accepted.add(finding);
       entries?.splice(at, 1);
     } else if (entries !== undefined && entries.length > 0) {
       // It is still there, so its entry is not gone.
+      if (entries.some(isAsSevere)) widened++;
+      else risen++;
       entries.shift();
-      risen++;
     }
   }
   const unusedEntries = [...left.values()].flat();
@@ -91,7 +103,13 @@ export function applyBaseline(
     unused: unusedEntries.filter(wasLookedAt),
     notLookedAt: unusedEntries.filter((entry) => !wasLookedAt(entry)),
     risen,
+    widened,
   };
+}
+
+/** How far a finding goes; `undefined` where that cannot grow. */
+function extentOf({ extent, exposure }: Finding): readonly ExtentPart[] | undefined {
+  return extent ?? (exposure === null ? undefined : [extentOfExposure(exposure)]);
 }
 
 function suppressionBy({ file }: Baseline): NonNullable<Finding['suppression']> {
@@ -108,13 +126,11 @@ export function baselineEntries(
 ): BaselineEntry[] {
   const recorded = findings
     .filter((finding) => finding.check !== UNREAD_INPUT && finding.suppression?.kind !== 'waiver')
-    .map(({ fingerprint, check, host, severity, message }) => ({
-      fingerprint,
-      check,
-      host,
-      severity,
-      message,
-    }));
+    .map((finding): BaselineEntry => {
+      const { fingerprint, check, host, severity, message } = finding;
+      const extent = extentOf(finding);
+      return { fingerprint, check, host, severity, message, ...(extent === undefined ? {} : { extent }) };
+    });
   return [...recorded, ...kept].sort(compareEntries);
 }
 
@@ -135,8 +151,11 @@ function compareEntries(a: BaselineEntry, b: BaselineEntry): number {
 export function encodeBaseline(entries: readonly BaselineEntry[]): string {
   const lines = [...entries]
     .sort(compareEntries)
-    .map(({ host, check, severity, message, fingerprint }) =>
-      stringifyVisibly({ host, check, severity, message, fingerprint }, 0),
+    .map(({ host, check, severity, message, fingerprint, extent }) =>
+      stringifyVisibly(
+        { host, check, severity, message, fingerprint, ...(extent === undefined ? {} : { extent }) },
+        0,
+      ),
     );
   const findings = lines.length === 0 ? '[]' : `[\n${lines.map((line) => `    ${line}`).join(',\n')}\n  ]`;
   return `{\n  "tool": "nwaudit",\n  "baselineVersion": ${BASELINE_VERSION},\n  "findings": ${findings}\n}\n`;
@@ -195,6 +214,11 @@ function decodeEntry(value: unknown, path: string, problems: string[]): Baseline
   const severity = SEVERITIES.find((one) => one === record.severity);
   if (severity === undefined && isRecord(value))
     problems.push(`${path}.severity: expected one of ${SEVERITIES.join(', ')}`);
+  const extent = record.extent === undefined ? undefined : decodeExtent(record.extent);
+  if (extent === null)
+    problems.push(
+      `${path}.extent: expected a list of mappings with who, proto and ports, each a list of texts`,
+    );
   const { host } = record;
   if (host !== null && typeof host !== 'string' && isRecord(value))
     problems.push(`${path}.host: expected the name of a host, or null`);
@@ -204,7 +228,27 @@ function decodeEntry(value: unknown, path: string, problems: string[]): Baseline
     host: typeof host === 'string' ? host : null,
     severity: severity ?? 'info',
     message: text('message'),
+    ...(extent === undefined || extent === null ? {} : { extent }),
   };
+}
+
+/** `null` for what is no extent. */
+function decodeExtent(value: unknown): ExtentPart[] | null {
+  if (!Array.isArray(value)) return null;
+  const parts: ExtentPart[] = [];
+  for (const part of value as readonly unknown[]) {
+    if (!isRecord(part)) return null;
+    const [who, proto, ports] = [part.who, part.proto, part.ports].map(textsOf);
+    if (who === undefined || proto === undefined || ports === undefined) return null;
+    parts.push({ who, proto, ports });
+  }
+  return parts;
+}
+
+function textsOf(value: unknown): string[] | undefined {
+  if (!Array.isArray(value)) return undefined;
+  const texts = (value as readonly unknown[]).filter((one) => typeof one === 'string');
+  return texts.length === value.length ? texts : undefined;
 }
 
 function parseJson(text: string): unknown {

@@ -38,6 +38,14 @@ export interface Exposure {
   readonly ports: number;
 }
 
+/** A part of what a finding is about: who (addresses, or names of peers or rules), and by which protocols and ports. */
+export interface ExtentPart {
+  readonly who: readonly string[];
+  readonly proto: readonly string[];
+  /** As in `Exposure.dport`. */
+  readonly ports: readonly string[];
+}
+
 /** One packet that shows the finding; the fields `trace` takes. */
 export interface Witness {
   readonly hook: 'input' | 'forward' | 'output';
@@ -102,6 +110,8 @@ export interface Finding {
   readonly origin: FindingOrigin | null;
   readonly related: readonly RelatedOrigin[];
   readonly exposure: Exposure | null;
+  /** How far it goes, where that may grow and `exposure` does not say it; see extent.ts. No part of the reports. */
+  readonly extent?: readonly ExtentPart[];
   readonly witness: Witness | null;
   /** Texts of the unknown predicates the finding hangs on; empty when certain. */
   readonly unknowns: readonly string[];

@@ -2,6 +2,7 @@
 export * from './baseline.ts';
 export * from './compare.ts';
 export * from './escape.ts';
+export * from './extent.ts';
 export * from './finding.ts';
 export * from './fingerprint.ts';
 export * from './report.ts';

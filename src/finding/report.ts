@@ -85,6 +85,8 @@ export interface ReportBaseline {
   readonly accepted: number;
   /** Findings that are recorded as less severe than they are now, and count. */
   readonly risen: number;
+  /** Findings that go further than recorded: more sources, ports or peers. They count. */
+  readonly widened: number;
   /** Recorded findings that are gone: what `--write-baseline` would drop. */
   readonly unused: readonly BaselineEntry[];
   /** Recorded findings of checks or hosts that this run did not look at. */

@@ -141,6 +141,7 @@ export interface JsonBaseline {
   readonly recorded: boolean;
   readonly accepted: number;
   readonly risen: number;
+  readonly widened: number;
   readonly unused: readonly {
     readonly host: string | null;
     readonly check: string;
@@ -191,12 +192,13 @@ export function toJsonReport(report: Report, options: ReportOptions): JsonReport
 }
 
 function toJsonBaseline(baseline: ReportBaseline): JsonBaseline {
-  const { file, recorded, accepted, risen, unused, notLookedAt } = baseline;
+  const { file, recorded, accepted, risen, widened, unused, notLookedAt } = baseline;
   return {
     file,
     recorded,
     accepted,
     risen,
+    widened,
     unused: unused.map(({ host, check, severity, message, fingerprint }) => ({
       host,
       check,

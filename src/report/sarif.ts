@@ -203,8 +203,17 @@ function suppressionOf(suppression: Suppression): NonNullable<Result['suppressio
 }
 
 /** What became of the baseline, in numbers. */
-function baselineProperties({ file, recorded, accepted, risen, unused, notLookedAt }: ReportBaseline) {
-  return { file, recorded, accepted, risen, unused: unused.length, notLookedAt: notLookedAt.length };
+function baselineProperties(baseline: ReportBaseline) {
+  const { file, recorded, accepted, risen, widened, unused, notLookedAt } = baseline;
+  return {
+    file,
+    recorded,
+    accepted,
+    risen,
+    widened,
+    unused: unused.length,
+    notLookedAt: notLookedAt.length,
+  };
 }
 
 // The run itself ----------------------------------------------------------------------------------------------

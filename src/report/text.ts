@@ -150,12 +150,16 @@ const MOST_UNUSED = 10;
 /** What the baseline accepted, and what of it is to be looked at. */
 function baselineSection({ baseline }: Report, context: TextContext): string[] {
   if (baseline === null) return [];
-  const { file, recorded, accepted, risen, unused, notLookedAt } = baseline;
+  const { file, recorded, accepted, risen, widened, unused, notLookedAt } = baseline;
   const name = escapeText(file);
   const lines = recorded
     ? [`Recorded in ${name}: ${count(accepted, 'finding')}, which no longer count.`]
     : [`Baseline ${name}: ${count(accepted, 'finding')} accepted.`];
   if (risen > 0) lines.push(`${count(risen, 'finding')} recorded there as less severe: counted, look again.`);
+  if (widened > 0)
+    lines.push(
+      `${count(widened, 'finding')} recorded there with fewer sources, ports or peers: counted, look again.`,
+    );
   if (unused.length > 0) {
     lines.push(`${count(unused.length, 'recorded finding')} gone; --write-baseline ${name} drops what is:`);
     for (const { host, check, message } of unused.slice(0, MOST_UNUSED))

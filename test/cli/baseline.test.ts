@@ -46,6 +46,36 @@ test('what was recorded does not count again, what is new does', async () => {
   expect(later.findings.map((one) => one.suppression?.kind ?? 'new').sort()).toEqual(['baseline', 'new']);
 });
 
+test('the same rule counts again when it lets in more, or shuts out somebody else', async () => {
+  const zone = (more: string) =>
+    `<zone>\n<source address="192.0.2.10"/>${more}\n<port port="7938-9936" protocol="tcp"/>\n</zone>\n`;
+  const named = (address: string) => `-A INPUT -s ${address}/32 -p tcp -m tcp --dport 7937:7938 -j ACCEPT`;
+  const cwd = makeFolder({
+    'nwaudit.yaml': CONFIG,
+    'client-01/zones/backup.xml': zone('<source address="203.0.113.7"/>'),
+    'nw-server.rules': rulesText([named('192.0.2.20')]),
+  });
+  const args = ['scan', '.', '--select', 'client-inbound-unscoped,missing-required-path', '--format', 'json'];
+  const run = async (...more: string[]) => {
+    const { stdout } = await runCli([...args, '--baseline', 'known.json', ...more], { cwd });
+    // The report is tested where it is made.
+    const report = JSON.parse(stdout) as {
+      findings: { check: string; suppression: object | null }[];
+      baseline: { widened: number };
+    };
+    const fresh = report.findings.filter((f) => f.suppression === null).map((f) => f.check);
+    return { fresh: [...new Set(fresh)].sort(), widened: report.baseline.widened };
+  };
+  await runCli([...args, '--write-baseline', 'known.json'], { cwd });
+  expect(await run()).toEqual({ fresh: [], widened: 0 });
+  writeFileSync(join(cwd, 'client-01/zones/backup.xml'), zone(''));
+  expect((await run()).fresh).toEqual([]);
+  writeFileSync(join(cwd, 'client-01/zones/backup.xml'), zone('<source address="203.0.113.0/24"/>'));
+  expect(await run()).toEqual({ fresh: ['client-inbound-unscoped'], widened: 1 });
+  writeFileSync(join(cwd, 'nw-server.rules'), rulesText([named('192.0.2.101')]));
+  expect((await run()).fresh).toEqual(['client-inbound-unscoped', 'missing-required-path']);
+});
+
 test('a second rule of the same text is one finding more than was recorded', async () => {
   const cwd = folderWith([OPEN, OPEN, OPEN]);
   await findingsOf(cwd, '--write-baseline', 'known.json');

@@ -92,6 +92,55 @@ describe('what a baseline accepts', () => {
   });
 });
 
+describe('how far a finding goes', () => {
+  const exposing = (saddr: readonly string[], dport: readonly string[] = ['7937-9936'], proto = ['tcp']) =>
+    finding('a', 'high', { exposure: { saddr, except: [], proto, dport, addresses: '1', ports: 1 } });
+  const closed = (...who: string[]) =>
+    finding('a', 'high', {
+      extent: who.map((one) => ({ who: [one], proto: ['tcp'], ports: ['7937-7938'] })),
+    });
+
+  test('an exposure is accepted as wide as it was and narrower, not wider', () => {
+    const recorded = exposing(['192.0.2.0/25', '192.0.2.128/25', '2001:db8::/64']);
+    expect(accepted([recorded], recorded)).toEqual([true]);
+    expect(accepted([exposing(['192.0.2.100-192.0.2.200', '2001:db8::7/128'])], recorded)).toEqual([true]);
+    expect(accepted([exposing(['192.0.2.0-192.0.3.0'])], recorded)).toEqual([false]);
+    expect(accepted([exposing(['2001:db8::/63'])], recorded)).toEqual([false]);
+    expect(accepted([exposing(['192.0.2.7/32'], ['7936-7937'])], recorded)).toEqual([false]);
+    expect(accepted([exposing(['192.0.2.7/32'], ['7937'], ['tcp', 'udp'])], recorded)).toEqual([false]);
+    expect(accepted([recorded], exposing(['0.0.0.0/0', '::/0']))).toEqual([true]);
+  });
+
+  test('a stopped flow is accepted for the peers that were shut out, not for others', () => {
+    expect(accepted([closed('sn-01')], closed('sn-01', 'sn-02'))).toEqual([true]);
+    expect(accepted([closed('192.0.2.21 of sn-01')], closed('sn-01'))).toEqual([true]);
+    expect(accepted([closed('sn-01')], closed('192.0.2.21 of sn-01'))).toEqual([false]);
+    expect(accepted([closed('sn-01', 'sn-02')], closed('sn-01'))).toEqual([false]);
+    expect(accepted([closed('sn-01')], closed('any address'))).toEqual([true]);
+  });
+
+  test('what has become wider is counted as such and not as gone; a file of an older version does not say how far', () => {
+    const result = applyBaseline([exposing(['192.0.2.0/24'])], baselineOf(exposing(['192.0.2.0/25'])), ALL);
+    expect(result).toMatchObject({ risen: 0, widened: 1, unused: [] });
+    expect(accepted([exposing(['192.0.2.0/24'])], finding('a'))).toEqual([true]);
+  });
+
+  test('survives the file, in few words', () => {
+    const prefixes = Array.from({ length: 256 }, (_, i) => `198.51.100.${i}/32`);
+    const text = encodeBaseline(baselineEntries([exposing(['192.0.2.1/32', ...prefixes])]));
+    expect(text).toContain(
+      '"extent":[{"who":["192.0.2.1","198.51.100.0/24"],"proto":["tcp"],"ports":["7937-9936"]}]',
+    );
+    const read = decodeBaseline(text, 'known.json');
+    expect(read.kind === 'ok' && encodeBaseline(read.baseline.entries)).toBe(text);
+    for (const bad of ['[{"who":"x"}]', '{}', '[1]', '[{"who":[1],"proto":[],"ports":[]}]'])
+      expect(decodeBaseline(text.replace(/"extent":\[.*\]\}\]/, `"extent":${bad}`), 'x')).toMatchObject({
+        kind: 'bad',
+        problems: [expect.stringContaining('findings[0].extent: expected a list')],
+      });
+  });
+});
+
 describe('what is recorded', () => {
   test('everything but what a waiver accepts and what was not read; and what is kept', () => {
     const kept = baselineEntries([finding('kept', 'low', { host: 'sn-02' })]);

@@ -56,6 +56,7 @@ export const copiedRuleSet: Evaluator = {
           roles: listed(roles),
           count: String(sorted.length),
         },
+        extent: [{ who: sorted.map(({ host }) => host.name), proto: [], ports: [] }],
         meaning: [...roles, sorted[0]?.host.name ?? ''],
       });
     }

@@ -1,3 +1,4 @@
+import type { ExtentPart } from '../../finding/index.ts';
 import type { Packet, Ruleset } from '../../model/index.ts';
 import {
   addressBits,
@@ -11,7 +12,7 @@ import {
   single,
   TCP,
 } from '../../net/index.ts';
-import type { Header, PacketSpace } from '../../packet-set/index.ts';
+import { describeAddresses, describePorts, type Header, type PacketSpace } from '../../packet-set/index.ts';
 import { type CompareOptions, compareRulesets, type RulesetDifference } from '../../semantics/index.ts';
 import { judgedPorts } from '../blamed.ts';
 import { describeService, describeSources, describeWitness } from '../describe.ts';
@@ -120,6 +121,7 @@ function toEvidence(
   const isCertain = all.some((d) => d.certainty === 'certain');
   const found = isCertain ? all.filter((d) => d.certainty === 'certain') : all;
   const shown = found.find((d) => d.path === 'input') ?? found[0]!;
+  const groups = groupsOf(found);
   const table = permanent.tables.find((t) => t.name === 'firewalld');
   const file = context.input.files[0];
   return evidence({
@@ -130,11 +132,12 @@ function toEvidence(
       host: context.host.name,
       wider,
       running: running === 'nothing' ? 'nothing' : 'firewalld',
-      packets: describePackets(context, found),
+      packets: describePackets(context, groups),
     },
     certainty: isCertain ? 'certain' : 'possible',
     unknowns: isCertain ? [] : [...new Set(found.flatMap((d) => d.unknowns))].sort(),
     witness: describeWitness(shown.path, witnessOf(context, shown, space), context.mentioned),
+    extent: groups.map(extentOfGroup),
     meaning: [wider],
   });
 }
@@ -159,26 +162,45 @@ function witnessOf(context: HostContext, shown: RulesetDifference, space: Packet
 /** Packets of one kind from several regions, and whom they come from. */
 interface Group {
   readonly what: string;
+  readonly side: string;
   readonly protocols: readonly Interval[];
   readonly ports: readonly Interval[] | undefined;
   readonly sources: Map<IpVersion, Interval[]>;
 }
 
-/** `tcp/9090 from any IPv4 address and any IPv6 address`; what concerns NetWorker comes first. */
-function describePackets(context: HostContext, found: readonly RulesetDifference[]): string {
+/** Packets of a group as what a later run may find more of. */
+function extentOfGroup({ side, protocols, ports, sources }: Group): ExtentPart {
+  return {
+    who: [...sources].flatMap(([version, list]) => describeAddresses(version, list).saddr),
+    proto: [`${side}${rangesText(protocols)}`],
+    ports: ports === undefined ? ['0-65535'] : describePorts(ports),
+  };
+}
+
+function rangesText(list: readonly Interval[]): string {
+  return list.map(({ lo, hi }) => `${lo}-${hi}`).join();
+}
+
+function groupsOf(found: readonly RulesetDifference[]): readonly Group[] {
   const groups = new Map<string, Group>();
   for (const { path, version, regions } of found) {
     for (const { protocols, ports, sources } of regions) {
       const what = `${SIDE_TEXT[path]}${describeProtocols(protocols, ports)}`;
-      const group = groups.get(what) ?? { what, protocols, ports, sources: new Map() };
-      groups.set(what, group);
+      const key = [SIDE_TEXT[path], rangesText(protocols), ports && rangesText(ports)].join('\n');
+      const group = groups.get(key) ?? { what, side: SIDE_TEXT[path], protocols, ports, sources: new Map() };
+      groups.set(key, group);
       group.sources.set(version, normalizeIntervals([...(group.sources.get(version) ?? []), ...sources]));
     }
   }
+  return [...groups.values()];
+}
+
+/** `tcp/9090 from any IPv4 address and any IPv6 address`; what concerns NetWorker comes first. */
+function describePackets(context: HostContext, groups: readonly Group[]): string {
   const judged = judgedPorts(context, { path: 'input', target: context.host });
   const concerns = ({ protocols, ports }: Group) =>
     intervalsContain(protocols, BigInt(TCP)) && intersectIntervals(ports ?? [], judged).length > 0;
-  const sorted = [...groups.values()].sort((a, b) => Number(concerns(b)) - Number(concerns(a)));
+  const sorted = [...groups].sort((a, b) => Number(concerns(b)) - Number(concerns(a)));
   const texts = sorted.map(({ what, sources }) => `${what} from ${describeSources(sources)}`);
   if (texts.length <= MOST_GROUPS) return texts.join('; ');
   const first = texts.slice(0, MOST_GROUPS - 1);

@@ -1,3 +1,4 @@
+import { normalizeRuleText } from '../../finding/index.ts';
 import { countIntervals, type IpVersion, single, subtractIntervals, TCP } from '../../net/index.ts';
 import { isAnySource, type PacketSet } from '../../packet-set/index.ts';
 import type { Decision } from '../../semantics/index.ts';
@@ -93,6 +94,7 @@ function toEvidence(context: HostContext, open: readonly string[], decisions: re
       rule: places[0]?.rule ?? '',
       others: places.length < 2 ? '' : ` and ${places.length - 1} more`,
     },
+    extent: [{ who: places.map(({ rule }) => normalizeRuleText(rule ?? '')), proto: [], ports: [] }],
     meaning: [...open],
   });
 }

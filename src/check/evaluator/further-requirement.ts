@@ -6,6 +6,7 @@ import { chainOrigin, type Evidence, evidence, fileOrigin, placeText, ruleOrigin
 import type { HostContext } from '../host-context.ts';
 import { flowPorts, flowsFrom, flowsTo, type Peer, receiversOf, sendersOf } from '../peers.ts';
 import { judgedFlows, missingPorts, type StoppedFlow, type StoppedPeer } from '../required-path.ts';
+import { stoppedExtent } from '../stopped-extent.ts';
 import type { Evaluator } from './evaluator.ts';
 
 /**
@@ -78,6 +79,7 @@ function toEvidence(context: HostContext, found: StoppedFlow, stopped: readonly 
       confidence: flow.confidence ?? 'not stated',
       note: flow.note?.replace(/\s+/g, ' ') ?? '',
     },
+    extent: stoppedExtent(flow, stopped),
     meaning: [flow.id, direction],
   });
 }

@@ -1,5 +1,6 @@
 import { normalizeRuleText } from '../../finding/index.ts';
 import {
+  formatProtocol,
   type Interval,
   interval,
   normalizeIntervals,
@@ -8,7 +9,7 @@ import {
   TCP,
   UDP,
 } from '../../net/index.ts';
-import { isAnySource, type PacketSet } from '../../packet-set/index.ts';
+import { describePorts, isAnySource, type PacketSet } from '../../packet-set/index.ts';
 import { acceptedByPlace, newFromOutside } from '../blamed.ts';
 import { describeService, describeWitness } from '../describe.ts';
 import { chainOrigin, evidence, placeText, ruleOrigin } from '../evidence.ts';
@@ -69,6 +70,11 @@ export const ipv6Wider: Evaluator = {
           place: placeText(rule, chain),
         },
         witness: packet === undefined ? null : describeWitness('input', packet, context.mentioned),
+        extent: wider.map((w) => ({
+          who: ['::/0'],
+          proto: [formatProtocol(w.protocol)],
+          ports: describePorts(w.ports),
+        })),
         meaning: [
           table.family,
           table.name,

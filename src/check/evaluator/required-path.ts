@@ -26,6 +26,7 @@ import {
   type StoppedFlow,
   type StoppedPeer,
 } from '../required-path.ts';
+import { stoppedExtent } from '../stopped-extent.ts';
 import type { Evaluator, RunContext } from './evaluator.ts';
 
 /** A pair of hosts that a required flow leads between. `receiver`: the far end, where the judged host is a gateway. */
@@ -185,6 +186,7 @@ function toEvidence(context: HostContext, found: StoppedFlow): Evidence {
     unknowns: found.unknowns,
     witness: found.witness === undefined ? null : describeWitness(hook, found.witness, context.mentioned),
     ...(plan === undefined ? NO_ADVICE : adviceFor(found, plan)),
+    extent: stoppedExtent(flow, stopped),
     meaning: [
       flow.id,
       direction,
