@@ -448,7 +448,7 @@ export class FileReader {
   ): void {
     const { chain } = command;
     if (command.kind === 'delete' && command.number !== undefined && guard === undefined) {
-      builder.remove(chain, command.number, place);
+      builder.removeAt(chain, command.number, place);
       return;
     }
     const meaning = convertRule(syntax, this.#contextOf(syntax, builder, chain, place));
@@ -456,7 +456,7 @@ export class FileReader {
       this.#sayUnread(place, rest, meaning.detail);
       const rule = unknownRule(this.#log, place, rest);
       if (command.kind === 'delete') builder.taint(rule);
-      else builder.put(command.kind, chain, command.number ?? 1, rule, 1, place);
+      else builder.put(command.kind, chain, command.number ?? 1, { rule, span: 1, unsure: false, place });
       return;
     }
     const guards = guard === undefined ? [] : [{ text: 'a condition of the script', condition: guard }];
@@ -484,11 +484,11 @@ export class FileReader {
               counters: undefined,
             };
       if (before !== undefined && command.kind === 'append')
-        builder.put('append', chain, 0, before, 0, place);
-      builder.put(command.kind, chain, at, rule, meaning.span, place);
+        builder.put('append', chain, 0, { rule: before, span: 0, unsure: false, place });
+      builder.put(command.kind, chain, at, { rule, span: meaning.span, unsure: guard !== undefined, place });
       if (before !== undefined && command.kind !== 'append')
-        builder.put('insert', chain, at, before, 0, place);
-    } else if (guard === undefined) builder.remove(chain, { like: rule }, place);
+        builder.put('insert', chain, at, { rule: before, span: 0, unsure: false, place });
+    } else if (guard === undefined) builder.remove(chain, rule, place);
     else {
       this.#log.add(
         'unsupported',
@@ -541,8 +541,9 @@ export class FileReader {
     const number = /^[1-9]\d{0,8}$/.test(third) ? Number(third) : undefined;
     if (kind === undefined || !isChain) builder.taint(rule);
     // Which rule it replaces is not said: any, from the first on.
-    else if (kind === 'replace' && number === undefined) builder.put('insert', chain, 1, rule, 1, place);
-    else builder.put(kind, chain, number ?? 1, rule, 1, place);
+    else if (kind === 'replace' && number === undefined)
+      builder.put('insert', chain, 1, { rule, span: 1, unsure: false, place });
+    else builder.put(kind, chain, number ?? 1, { rule, span: 1, unsure: false, place });
   }
 
   /** Executes the commands of all script lines in order, starting from empty tables. */

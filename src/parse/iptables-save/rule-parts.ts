@@ -1,6 +1,8 @@
 import type { Match, Rule } from '../../model/index.ts';
+import { parsePort } from '../numbers.ts';
 import { splitSavedLine } from '../words.ts';
 import { type RuleSyntax, readRule } from './rule-syntax.ts';
+import type { OptionUse } from './spec.ts';
 
 /** One use of a match module in a rule, with the matches it became. */
 export interface ModulePart {
@@ -73,6 +75,46 @@ export function kernelRules(rule: Rule): readonly Rule[] {
     ...one,
     number: one.number === undefined ? undefined : one.number + index,
   }));
+}
+
+/**
+ * Whether iptables stores two rules alike that mean the same: the same modules in the same order with the same options.
+ * `undefined` where options are written differently, of which some are stored alike (`--tos 16` and `0x10`). Source: iptables
+ * iptables/nft-shared.c `nft_ipt_rule_find`, libiptc/libiptc.c `TC_DELETE_ENTRY`; seen with iptables 1.8.9.
+ */
+export function storedAlike(a: Rule, b: Rule): boolean | undefined {
+  if (a.text === b.text) return true;
+  const [one, other] = [writtenForm(a), writtenForm(b)];
+  if (one === undefined || other === undefined) return undefined;
+  if (one.modules !== other.modules) return false;
+  return one.options === other.options || undefined;
+}
+
+function writtenForm(rule: Rule): { readonly modules: string; readonly options: string } | undefined {
+  const syntax = syntaxOf(rule);
+  if (syntax === undefined) return undefined;
+  const written = (options: readonly OptionUse[]) =>
+    options
+      .map(({ name, negated, args }) => [
+        name,
+        negated,
+        /^--[sd]port$/.test(name) ? args.map(portNumber) : args,
+      ])
+      .sort();
+  const modules = syntax.modules.map(({ name, options }) =>
+    name === 'comment' ? [name, ...written(options)] : [name],
+  );
+  return {
+    modules: JSON.stringify(modules),
+    options: JSON.stringify(
+      [...syntax.modules, ...(syntax.jump === undefined ? [] : [syntax.jump])].map((m) => written(m.options)),
+    ),
+  };
+}
+
+function portNumber(text: string): string {
+  const port = parsePort(text);
+  return typeof port === 'bigint' ? `${port}` : text;
 }
 
 function syntaxOf(rule: Rule): RuleSyntax | undefined {

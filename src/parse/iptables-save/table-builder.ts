@@ -1,7 +1,8 @@
-import type { BaseChain, Chain, Condition, Hook, Rule, Table, Verdict } from '../../model/index.ts';
+import type { BaseChain, Chain, Condition, Hook, Match, Rule, Table, Verdict } from '../../model/index.ts';
 import type { DiagnosticLog, Place } from '../diagnostic-log.ts';
 import { quote, shorten } from '../diagnostic-log.ts';
 import { findJumpLoops } from './jump-loops.ts';
+import { kernelRules, storedAlike } from './rule-parts.ts';
 
 type BasePlace = Pick<BaseChain, 'type' | 'hook' | 'priority'>;
 
@@ -57,10 +58,12 @@ export const BUILTIN_CHAINS: ReadonlyMap<string, ReadonlyMap<string, BasePlace>>
 
 type Policy = 'accept' | 'drop';
 
-interface BuiltRule {
+export interface BuiltRule {
   readonly rule: Rule;
   /** Kernel rules that the line stands for; 0 for a stand-in of something that is no rule. */
   readonly span: number;
+  /** The rule may not be there, or more than once. */
+  readonly unsure: boolean;
   /** Of its jump target, for messages. */
   readonly place: Place;
 }
@@ -105,15 +108,26 @@ class RuleList {
     if (added !== undefined) this.#count(added, 1);
   }
 
-  /** Index of the first rule that means the same as `rule`, or -1. */
-  indexOf(rule: Rule): number {
+  /** Indexes of the rules that mean the same as `rule`. */
+  indexesOf(rule: Rule): readonly number[] {
     if (this.#counts === undefined) {
       this.#counts = new Map();
       for (const built of this.all()) this.#count(built, 1);
     }
     const key = meaningKey(rule);
-    if ((this.#counts.get(key) ?? 0) === 0) return -1;
-    return this.all().findIndex((built) => meaningKey(built.rule) === key);
+    if ((this.#counts.get(key) ?? 0) === 0) return [];
+    return this.all().flatMap((built, index) => (meaningKey(built.rule) === key ? [index] : []));
+  }
+
+  /** Makes the kernel's rules of lines that stand for several. */
+  unfold(): void {
+    const all = this.all();
+    if (!all.some(({ span }) => span > 1)) return;
+    this.#counts = undefined;
+    this.#rest = all.flatMap((built) => {
+      const rules = kernelRules(built.rule);
+      return rules.length === built.span ? rules.map((rule) => ({ ...built, rule, span: 1 })) : [built];
+    });
   }
 
   #count(built: BuiltRule, by: 1 | -1): void {
@@ -157,6 +171,8 @@ export class TableBuilder {
   readonly #log: DiagnosticLog;
   readonly #chains = new Map<string, ChainBuilder>();
   readonly #taints: Rule[] = [];
+  /** Commands whose rule number may mean several rules. */
+  readonly #doubted = new Set<Place>();
   readonly #isScript: boolean;
 
   constructor(family: 'ip' | 'ip6', name: string, place: Place, log: DiagnosticLog, isScript: boolean) {
@@ -229,25 +245,18 @@ export class TableBuilder {
   }
 
   /** `-A`, `-I` (with its position) and `-R`. */
-  put(
-    kind: 'append' | 'insert' | 'replace',
-    name: string,
-    number: number,
-    rule: Rule,
-    span: number,
-    place: Place,
-  ): void {
+  put(kind: 'append' | 'insert' | 'replace', name: string, number: number, built: BuiltRule): void {
+    const { place } = built;
     const chain = this.#chains.get(name) ?? this.#create(name, place);
-    const built: BuiltRule = { rule, span, place };
     if (kind === 'append') {
       chain.rules.push(built);
       return;
     }
-    const index = this.#indexOf(chain, number);
-    if (kind === 'insert' && index === 0) {
+    if (kind === 'insert' && number === 1) {
       chain.rules.unshift(built);
       return;
     }
+    const index = this.#indexOf(chain, number, place);
     const fits = kind === 'insert' ? index <= chain.rules.length : index < chain.rules.length;
     if (!fits) {
       this.#log.add(
@@ -260,30 +269,77 @@ export class TableBuilder {
     } else chain.rules.splice(index, kind === 'replace' ? 1 : 0, built);
   }
 
-  /** `-D CHAIN NUMBER`, or the first rule that means the same as `like`. */
-  remove(name: string, which: number | { readonly like: Rule }, place: Place): void {
+  /** `-D CHAIN NUMBER`. */
+  removeAt(name: string, number: number, place: Place): void {
     const chain = this.#chains.get(name);
-    let index = -1;
-    if (chain !== undefined && typeof which === 'number') index = this.#indexOf(chain, which);
-    else if (chain !== undefined && typeof which === 'object') {
-      index = chain.rules.indexOf(which.like);
-    }
-    if (chain === undefined || index < 0 || index >= chain.rules.length) {
-      this.#log.add('note', false, place, `chain ${name} holds no such rule to delete`);
-      return;
-    }
-    chain.rules.splice(index, 1, undefined);
+    const index = chain === undefined ? 0 : this.#indexOf(chain, number, place);
+    if (chain === undefined || index >= chain.rules.length) this.#sayNoSuchRule(name, place);
+    else chain.rules.splice(index, 1, undefined);
   }
 
-  /** Array index of the rule with this kernel number; the length of the list for the number after the last. */
-  #indexOf(chain: ChainBuilder, number: number): number {
-    if (number === 1) return 0;
+  /**
+   * `-D CHAIN RULE`. iptables deletes the first rule that is stored like this one. With lists of addresses, which it takes apart, it
+   * deletes a rule for each or none at all (seen with iptables 1.8.9, both kinds).
+   */
+  remove(name: string, like: Rule, place: Place): void {
+    const rules = this.#chains.get(name)?.rules;
+    rules?.unfold();
+    const sure = new Set<number>();
+    const unsure = new Set<number>();
+    for (const one of kernelRules(like)) {
+      const found = candidates(rules, one, sure);
+      if (found.sure === undefined && found.unsure.length === 0) {
+        this.#sayNoSuchRule(name, place);
+        return;
+      }
+      if (found.sure !== undefined) sure.add(found.sure);
+      for (const index of found.unsure) unsure.add(index);
+    }
+    if (rules === undefined) return;
+    if (unsure.size === 0) {
+      for (const index of [...sure].sort((a, b) => b - a)) rules.splice(index, 1, undefined);
+      return;
+    }
+    this.#log.add(
+      'unsupported',
+      true,
+      place,
+      `whether the command deletes ${quote(rules.all()[[...unsure][0]!]!.rule.text)} is not known, as both mean the same and are written differently: export with "iptables-save" instead`,
+    );
+    const text = `line ${place.line} does not delete the rule`;
+    const match: Match = { text, condition: { kind: 'unknown', nature: 'deterministic', text } };
+    for (const index of new Set([...sure, ...unsure])) {
+      const built = rules.all()[index]!;
+      const rule = { ...built.rule, matches: [...built.rule.matches, match] };
+      rules.splice(index, 1, { ...built, rule, unsure: true });
+    }
+  }
+
+  #sayNoSuchRule(chain: string, place: Place): void {
+    this.#log.add('note', false, place, `chain ${chain} holds no such rule to delete`);
+  }
+
+  /**
+   * Array index of the rule with this kernel number; the length of the list for the number after the last. Where a rule before it, or
+   * this one, may not be there, it may be another's number: then what the command did may be a rule of any chain.
+   */
+  #indexOf(chain: ChainBuilder, number: number, place: Place): number {
+    chain.rules.unfold();
     let next = 1;
     for (const [index, built] of chain.rules.all().entries()) {
+      if (built.unsure || built.span > 1) this.#doubtNumber(chain, number, place);
       if (number < next + built.span) return index;
       next += built.span;
     }
     return number === next ? chain.rules.length : chain.rules.length + 1;
+  }
+
+  #doubtNumber(chain: ChainBuilder, number: number, place: Place): void {
+    if (this.#doubted.has(place)) return;
+    this.#doubted.add(place);
+    const detail = `which rule of chain ${chain.name} has the number ${number} depends on commands before that are not certain: export with "iptables-save" instead`;
+    this.#log.add('unsupported', true, place, detail);
+    this.taint(unknownRule(this.#log, place, `line ${place.line} changes rule ${number} of ${chain.name}`));
   }
 
   /** `-F [CHAIN]`. */
@@ -431,6 +487,23 @@ export class TableBuilder {
     );
     return { kind: 'unknown', text: `-${verdict.kind === 'jump' ? 'j' : 'g'} ${chain}` };
   }
+}
+
+/** The rule that iptables deletes on the word of `like`, and those before it (or all) where that cannot be told. `taken` are gone. */
+function candidates(
+  rules: RuleList | undefined,
+  like: Rule,
+  taken: ReadonlySet<number>,
+): { readonly sure: number | undefined; readonly unsure: readonly number[] } {
+  const unsure: number[] = [];
+  for (const index of rules?.indexesOf(like) ?? []) {
+    if (taken.has(index)) continue;
+    const built = rules!.all()[index]!;
+    const alike = storedAlike(built.rule, like);
+    if (alike === true && !built.unsure) return { sure: index, unsure };
+    if (alike !== false) unsure.push(index);
+  }
+  return { sure: undefined, unsure };
 }
 
 /** NETMAP in a chain of the user's own changes what the builtin chains that lead to it change; both ways make it unknown. */
