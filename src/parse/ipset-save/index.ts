@@ -3,7 +3,7 @@
  * Source: ipset(8) 7.17.
  */
 import type { NamedSet, NamedSetElement, ParseResult, SetValue } from '../../model/index.ts';
-import type { IpVersion } from '../../net/index.ts';
+import { type Interval, type IpVersion, intervalToPrefixes } from '../../net/index.ts';
 import { DiagnosticLog, type Place, quote } from '../diagnostic-log.ts';
 import { parseNumber } from '../numbers.ts';
 import { splitSavedLine, splitShellLine, type Word } from '../words.ts';
@@ -19,7 +19,9 @@ interface SetBuilder {
   /** Elements without a timeout of their own expire. */
   readonly expires: boolean;
   readonly elements: Map<string, NamedSetElement>;
-  /** Why membership cannot be told from the elements. */
+  /** Some element is more than one entry of the kernel's, or may be. */
+  hasWide: boolean;
+  /** Membership cannot be told from the elements. */
   blurred: boolean;
 }
 
@@ -93,7 +95,7 @@ function commandsOf(text: string): readonly SetCommand[] {
   let from = 0;
   while (text[from] === ' ' || text[from] === '\t') from++;
   const bare = splitSavedLine(text, from);
-  const command = 'kind' in bare ? undefined : verbOf(bare);
+  const command = 'kind' in bare ? undefined : verbOf(withoutSwitches(bare));
   if (command !== undefined) return [command];
   if (!/\bipset\b/.test(text)) return [];
   const prompt = /^[^#$>]{0,100}[#$>]\s+(?=(?:sudo\s+)?\S*ipset\s)/.exec(text.slice(from))?.[0].length ?? 0;
@@ -104,8 +106,13 @@ function commandsOf(text: string): readonly SetCommand[] {
 function shellCommandOf(words: readonly Word[]): readonly SetCommand[] {
   const at = words.findIndex((w) => /^(?:[^\s=]*\/)?ipset$/.test(w.value));
   if (at < 0) return [];
-  const command = verbOf(words.slice(at + 1).filter((w) => !/^(?:-exist|-!|-quiet|-q)$/.test(w.value)));
+  const command = verbOf(withoutSwitches(words.slice(at + 1)));
   return command === undefined ? [] : [command];
+}
+
+/** ipset takes these anywhere in a command (seen with ipset 7.17). None bears on what a set holds. */
+function withoutSwitches(words: readonly Word[]): readonly Word[] {
+  return words.filter((w) => w.quoted || !/^(?:-exist|-!|-quiet|-q)$/.test(w.value));
 }
 
 function verbOf(words: readonly Word[]): SetCommand | undefined {
@@ -116,6 +123,10 @@ function verbOf(words: readonly Word[]): SetCommand | undefined {
   return { verb, words: words.slice(1) };
 }
 
+/** A command that changes sets and was not read: cut off, or with a quote that is not closed. */
+const CUT_COMMAND =
+  /^(?:cr?|cre|crea|creat|ad?)$|(?:^|\bipset\s+(?:-\S+\s+)*)(?:create|add|del|destroy|flush|swap|rename|-[NADXFWE])(?:\s|$)/;
+
 /** Commands that without a name are about all sets. */
 const OF_ALL_SETS: readonly string[] = ['flush', '-F', '--flush', 'destroy', '-X', '--destroy'];
 
@@ -124,6 +135,8 @@ class SetReader {
   readonly #sets = new Map<string, SetBuilder>();
   /** Sets that exist but are not modelled. */
   readonly #skipped = new Set<string>();
+  /** Of elements, that are left to find out what commands delete. */
+  #comparisons = 2_000_000;
   #prose: { readonly first: Place; last: Place; readonly text: string } | undefined;
 
   constructor(file: string) {
@@ -146,6 +159,7 @@ class SetReader {
     if (text[start] === '#') return;
     if (text.length > LONGEST_LINE) {
       this.#log.add('syntax', true, place, `the line is too long to be a set or element: ${quote(text)}`);
+      this.#blurAll();
       return;
     }
     const commands = commandsOf(text);
@@ -156,11 +170,22 @@ class SetReader {
 
   #readOther(text: string, place: Place): void {
     if (text === 'COMMIT' || text === 'quit') return;
-    if (/^(?:create|add|-N|-A)\b/.test(text)) {
+    if (CUT_COMMAND.test(text)) {
       this.#flushProse();
-      this.#log.add('syntax', true, place, `the line is cut off: ${quote(text)}`);
+      this.#log.add(
+        'syntax',
+        true,
+        place,
+        `the line is cut off; what the sets hold that it may change is unknown: ${quote(text)}`,
+      );
+      this.#blurAll();
     } else if (this.#prose === undefined) this.#prose = { first: place, last: place, text };
     else this.#prose.last = place;
+  }
+
+  /** What is in any set is unknown from here on. */
+  #blurAll(): void {
+    for (const builder of this.#sets.values()) builder.blurred = true;
   }
 
   #flushProse(): void {
@@ -178,7 +203,7 @@ class SetReader {
         place,
         `the command is not followed, the sets it changes are unknown: ${quote(text)}`,
       );
-      for (const builder of this.#sets.values()) builder.blurred = true;
+      this.#blurAll();
       return;
     }
     if (command.words.length === 0) {
@@ -272,7 +297,14 @@ class SetReader {
       version: options.version,
       portsOfAnyProtocol: type === 'bitmap:port',
     };
-    this.#sets.set(name, { set, context, expires: options.expires, elements: new Map(), blurred: false });
+    this.#sets.set(name, {
+      set,
+      context,
+      expires: options.expires,
+      elements: new Map(),
+      hasWide: false,
+      blurred: false,
+    });
   }
 
   #skip(name: string, place: Place, detail: string): void {
@@ -318,8 +350,9 @@ class SetReader {
         `${element.detail} as a set element is not modelled; what the set ${quote(name)} holds is unknown`,
       );
       builder.blurred = true;
-    } else if (verb === 'del') builder.elements.delete(keyOf(element.values));
+    } else if (verb === 'del') this.#delete(name, builder, element.values, place, text);
     else {
+      builder.hasWide ||= !isSingle(element.values, builder);
       const values = options.wildcard ? element.values.map(toPrefix) : element.values;
       builder.elements.set(keyOf(element.values), {
         values,
@@ -328,6 +361,36 @@ class SetReader {
         origin: this.#log.originOf(place),
       });
     }
+  }
+
+  /**
+   * ipset takes ranges apart, where it adds and where it deletes (seen with ipset 7.17): of an element that is one entry only the same
+   * one is deleted. Others make what the set holds unknown, unless they touch nothing else that was added.
+   */
+  #delete(
+    name: string,
+    builder: SetBuilder,
+    values: NamedSetElement['values'],
+    place: Place,
+    text: string,
+  ): void {
+    const key = keyOf(values);
+    const isOne = isSingle(values, builder);
+    if (!isOne || builder.hasWide) {
+      for (const [other, element] of builder.elements) {
+        if (builder.blurred) break;
+        if (other === key || (isOne && isSingle(element.values, builder))) continue;
+        if (--this.#comparisons > 0 && !mayMeet(values, element.values, builder)) continue;
+        builder.blurred = true;
+        this.#log.add(
+          'unsupported',
+          true,
+          place,
+          `what the set ${quote(name)} holds after the command is not followed: ${quote(text)}; export with "ipset save" instead`,
+        );
+      }
+    }
+    builder.elements.delete(key);
   }
 
   finish(): ParseResult {
@@ -339,6 +402,36 @@ class SetReader {
     }));
     return { ruleset: { tables: [], namedSets }, diagnostics: this.#log.finish() };
   }
+}
+
+/** Whether an element is one entry of the kernel's. */
+function isSingle(values: NamedSetElement['values'], { set, context }: SetBuilder): boolean {
+  const { parts, version } = context;
+  if (set.netmask !== undefined || values.length < parts.length) return false;
+  return values.every((value, i) => {
+    if (value.kind !== 'interval' && value.kind !== 'port') return true;
+    const { lo, hi } = value.range;
+    return lo === hi || (parts[i]!.syntax === 'net' && intervalToPrefixes(version, value.range).length === 1);
+  });
+}
+
+/** Whether two elements may have an entry in common. */
+function mayMeet(a: NamedSetElement['values'], b: NamedSetElement['values'], { set }: SetBuilder): boolean {
+  if (set.netmask !== undefined) return true;
+  return a.every((one, i) => {
+    const other = b[i];
+    if (other === undefined) return true;
+    if (one.kind === 'interval' && other.kind === 'interval') return meets(one.range, other.range);
+    if (one.kind === 'port' && other.kind === 'port')
+      return one.protocol === other.protocol && meets(one.range, other.range);
+    // A wildcard or not: one interface is one entry.
+    if (one.kind === 'interface' && other.kind === 'interface') return one.name === other.name;
+    return keyOf([one]) === keyOf([other]);
+  });
+}
+
+function meets(a: Interval, b: Interval): boolean {
+  return a.lo <= b.hi && b.lo <= a.hi;
 }
 
 function toPrefix(value: SetValue): SetValue {
