@@ -161,6 +161,13 @@ export const assignUnknown = (name: FieldName): Statement => ({
   text: `set ${name} ?`,
 });
 
+/** The packet is given to a socket on `port`, as TPROXY does. */
+export const handOver = (port: number | 'own' | undefined): Statement => ({
+  kind: 'hand-over',
+  port,
+  text: `tproxy to ${port ?? '?'}`,
+});
+
 /** What a rule is made of. */
 export type Part = Condition | Statement | Verdict;
 
@@ -199,7 +206,7 @@ const CONDITION_KINDS = [
   'named-set',
   'version',
 ];
-const STATEMENT_KINDS = ['set-field', 'copy-field', 'unknown-field', 'notrack', 'no-effect'];
+const STATEMENT_KINDS = ['set-field', 'copy-field', 'unknown-field', 'notrack', 'hand-over', 'no-effect'];
 
 function isCondition(part: Part): part is Condition {
   return CONDITION_KINDS.includes(part.kind) || (part.kind === 'unknown' && 'nature' in part);

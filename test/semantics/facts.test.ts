@@ -1,7 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import type { Condition, NamedSet, NamedSetElement, Packet, Rule } from '../../src/model/index.ts';
+import { evaluatePacket, prepareRuleset } from '../../src/evaluate/index.ts';
+import type { Condition, NamedSet, NamedSetElement, Packet, Rule, Ruleset } from '../../src/model/index.ts';
+import { answerPacket } from '../../src/semantics/index.ts';
 import {
   accept,
+  assign,
   back,
   base,
   chain,
@@ -11,6 +14,7 @@ import {
   element,
   fading,
   field,
+  handOver,
   hole,
   icmp,
   inputRules,
@@ -32,9 +36,16 @@ import {
   tcpDport,
   varying,
 } from '../evaluate/build-ruleset.ts';
-import { verdictOfBoth } from './ask.ts';
+import { analyse, verdictOfBoth } from './ask.ts';
 
 /** Facts of the kernel (Linux 6.18) on which the evaluators once differed: both have to know them. */
+
+/** Where both evaluators deliver a packet. */
+function deliveredPorts(rules: Ruleset, asked: Packet): (number | undefined)[] {
+  const { host, analysis } = analyse(rules, asked.hook, asked.version);
+  const answers = [answerPacket(host, analysis, asked), evaluatePacket(prepareRuleset(rules), asked)];
+  return answers.map(({ delivered }) => delivered.dport);
+}
 
 const dropIf = (...conditions: readonly Condition[]) => base('input', {}, rule(...conditions, drop));
 
@@ -209,6 +220,37 @@ describe('Other facts', () => {
         asked(undefined),
       ),
     ).toBe('drop');
+  });
+
+  test('a TTL that is not told and cut to a few values ends the way for those that are too low', () => {
+    const cut = (kept: bigint, ...rules: readonly Rule[]) =>
+      chains(
+        base('prerouting', { priority: -150 }, rule(assign('ttl', 0, 0xffn & ~kept))),
+        base('forward', {}, ...rules),
+      );
+    const asked = packet({ hook: 'forward' });
+    expect(verdictOfBoth(cut(1n), asked)).toBe('drop');
+    expect(verdictOfBoth(cut(3n), asked)).toBe('unknown');
+    // Of 0 to 3 only 2 and 3 go on, as 1 and 2.
+    expect(verdictOfBoth(cut(3n, rule(field('ttl', [1, 2]), drop)), asked)).toBe('drop');
+    expect(
+      verdictOfBoth(cut(3n, rule(field('ttl', 3), drop), rule(field('ttl', [1, 2]), accept)), asked),
+    ).toBe('unknown');
+  });
+
+  test('what is given to a socket is delivered here and goes no further, whatever its port', () => {
+    const handed = (port: number | 'own' | undefined) =>
+      chains(
+        base('prerouting', { priority: -150 }, rule(tcpDport(80), handOver(port), accept)),
+        base('forward', {}),
+      );
+    for (const port of [3128, 'own', undefined] as const) {
+      expect(verdictOfBoth(handed(port), packet({ hook: 'forward', dport: 80, ttl: 64 }))).toBe('drop');
+      expect(verdictOfBoth(handed(port), packet({ hook: 'forward', dport: 81, ttl: 64 }))).toBe('accept');
+      const own = port === 'own' ? 80 : port;
+      expect(deliveredPorts(handed(port), packet({ dport: 80 }))).toEqual([own, own]);
+      expect(deliveredPorts(handed(port), packet({ dport: 81 }))).toEqual([81, 81]);
+    }
   });
 
   test('packet types without a meaning do not occur', () => {
