@@ -175,4 +175,18 @@ describe('ipset save', () => {
     expect(result.diagnostics.map((d) => d.incomplete)).toEqual([true]);
     expect(result.ruleset.namedSets[0]!.dynamic).toBe(true);
   });
+
+  it('makes all sets unknown after a line that is too long to be looked into', () => {
+    const result = read(
+      'create a hash:ip',
+      'add a 192.0.2.1',
+      `add a ${'1'.repeat(20_000)}`,
+      'create b hash:ip',
+    );
+    expect(result.ruleset.namedSets.map(({ name, dynamic }) => [name, dynamic])).toEqual([
+      ['a', true],
+      ['b', false],
+    ]);
+    expect(result.diagnostics.map(({ incomplete }) => incomplete)).toEqual([true]);
+  });
 });
