@@ -81,6 +81,8 @@ export function missingNameOf(
 
 /** What to do about a missing name. */
 export function adviceFor({ kind, name: whole }: MissingName): string {
+  if (whole === '')
+    return `the name is empty, and firewalld refuses its whole configuration for that and runs its stock one. Name the ${kind}, or remove the element; "firewall-cmd --check-config" tells`;
   const name = shorten(whole);
   const folder = { service: 'services', icmptype: 'icmptypes', helper: 'helpers', zone: 'zones' }[kind];
   return `if firewalld on that host does not know the ${kind} ${name} either, it refuses its whole configuration and runs its stock one. Add ${folder}/${name}.xml from /usr/lib/firewalld of that host, or correct the name; "firewall-cmd --check-config" tells`;

@@ -170,6 +170,14 @@ describe('configurations that firewalld refuses', () => {
     );
   });
 
+  it('an empty name is said to be empty, with no file to add', () => {
+    const files = { [PUBLIC]: zone(OPEN), 'services/lab.xml': '<service><include service=""/></service>' };
+    const found = details(files).filter((d) => d.includes('"lab" includes ""'));
+    expect(found).toHaveLength(1);
+    expect(found[0]).toMatch(/^incomplete: .*the name is empty.*Name the service, or remove the element/);
+    expect(found[0]).not.toContain('.xml');
+  });
+
   it('a direct rule that iptables may refuse leaves both open', () => {
     const files = {
       [PUBLIC]: zone(OPEN),
