@@ -2,7 +2,7 @@ import { ALWAYS, type Condition, type Match, negateIf, type Rule, type Verdict }
 import { quote } from '../diagnostic-log.ts';
 import { canonicalText, withinProtocol } from './conditions.ts';
 import type { Jump, RuleSyntax } from './rule-syntax.ts';
-import { type ModuleUse, type Outcome, type Problem, problem, type RuleContext } from './spec.ts';
+import type { ModuleUse, Outcome, Problem, RuleContext } from './spec.ts';
 import { matchText, moduleText, opaqueMatch } from './whole-modules.ts';
 
 /** What a rule line means; the builder adds text, place and number. */
@@ -136,6 +136,5 @@ function convertJump(jump: Jump | undefined, context: RuleContext): Outcome | Pr
       verdict: { kind: 'unknown', text: jump.text },
     };
   }
-  if (jump.name === '') return problem('the target has no name');
   return { kind: 'outcome', statements: [], verdict: { kind: jump.kind, chain: jump.name } };
 }

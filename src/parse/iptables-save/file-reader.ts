@@ -426,7 +426,6 @@ export class FileReader {
           executeChainCommand(command, builder, place);
           return;
         }
-        if (command.kind === 'no-effect') return;
         this.#log.add(
           'unsupported',
           true,
