@@ -3,7 +3,7 @@ import type { Finding } from './finding.ts';
 /** A person's written decision to accept findings as they stand. Absent parts match everything. */
 export interface WaiverTerms {
   readonly check: string;
-  /** Host name, in which `*` stands for any number of characters. */
+  /** Host name, in which `*` stands for any number of characters; case does not count. */
   readonly host?: string | undefined;
   readonly fingerprint?: string | undefined;
   readonly reason: string;
@@ -61,7 +61,8 @@ function matches(waiver: WaiverTerms, finding: Finding): boolean {
     return false;
   if (waiver.fingerprint !== undefined && waiver.fingerprint !== finding.fingerprint) return false;
   return (
-    waiver.host === undefined || (finding.host !== null && matchesHostPattern(waiver.host, finding.host))
+    waiver.host === undefined ||
+    (finding.host !== null && matchesHostPattern(waiver.host.toLowerCase(), finding.host.toLowerCase()))
   );
 }
 

@@ -27,6 +27,10 @@ const FIREWALLD_FILES: ReadonlySet<string> = new Set([
 /** Names of folders that hold a host's files without being named after it. */
 const GENERIC_FOLDER = /^(?:etc|(?:etc[-_.])?firewalld(?:[-_.](?:conf|config|d))?)$/i;
 
+/** Folders in a host's folder that are named after what they hold, or after where it was. */
+const CONTENT_FOLDER =
+  /^(?:usr|var|lib|default|sysconfig|network[a-z-]*|system-connections|ip6?tables.*|nft.*|ipset.*|netfilter.*|nsr.*|rules.*|v[46]|ipv[46]|firewall.*|conf.*|exports?|saved?|runtime|permanent)$/i;
+
 /** Host of files in a folder that has no name here: the current folder, when the caller does not say what it is. */
 const UNNAMED_HOST = 'unnamed-host';
 
@@ -45,6 +49,7 @@ export interface AssignmentProblem {
    * - `ambiguous-name`: a short name could mean several fully qualified ones; all are kept apart.
    * - `several-places`: files from different scanned paths came together in one host because of equal names.
    * - `unmatched-pattern`: an `exports:` pattern that fits no file.
+   * - `several-folders`: folders in a host's folder that may be hosts themselves.
    * - `joined-files`: loose files whose names say what they hold, not whose it is, came together in one host.
    */
   readonly kind:
@@ -52,6 +57,7 @@ export interface AssignmentProblem {
     | 'ambiguous-name'
     | 'several-places'
     | 'unmatched-pattern'
+    | 'several-folders'
     | 'joined-files';
   /** One sentence. Names and paths stand in it as they are. */
   readonly detail: string;
@@ -70,7 +76,7 @@ export interface HostAssignment {
 
 /**
  * Assigns every file to a host: by `host` of the options, else by `exports:` patterns, else by the first folder
- * below the scanned path, else by the name of the file; files named like `iptables.rules` belong to the folder's host
+ * below the scanned path (a folder in it that is called after a declared host goes before), else by the name of the file; files named like `iptables.rules` belong to the folder's host
  * (`joinLooseFiles`). `roots` are the scanned paths as given; of nested ones the outer counts. Names that mean one host are joined afterwards (`unifyHostNames`).
  */
 export function assignFilesToHosts(
@@ -80,7 +86,8 @@ export function assignFilesToHosts(
   options: AssignmentOptions = {},
 ): HostAssignment {
   const problems: AssignmentProblem[] = [];
-  const tree = new ScannedTree(files, roots, options.currentFolder);
+  const declared = (inventory?.hosts ?? []).filter((host) => !host.isPattern).map((host) => host.name);
+  const tree = new ScannedTree(files, roots, options.currentFolder, declared);
   const patterns = new PatternTable(inventory);
   const named = new Map<string, string>();
   const placeOf = new Map<string, string>();
@@ -96,7 +103,6 @@ export function assignFilesToHosts(
     }
     if (claims.length > 1) problems.push(severalPatterns(path, claims));
   }
-  const declared = (inventory?.hosts ?? []).filter((host) => !host.isPattern).map((host) => host.name);
   for (const { files: joined, host } of joinLooseFiles(placed, declared)) {
     for (const path of joined) named.set(path, host);
     problems.push(joinedFiles(joined, host));
@@ -111,6 +117,7 @@ export function assignFilesToHosts(
   }
   for (const { name, candidates } of ambiguous) problems.push(ambiguousName(name, candidates));
   problems.push(...findSharedPlaces(hosts, placeOf));
+  problems.push(...findNestedFolders(placed, tree));
   if (options.host === undefined) problems.push(...patterns.unmatched());
   return { hosts, problems };
 }
@@ -144,12 +151,16 @@ class ScannedTree {
   /** Roots that look like /etc/firewalld, by their text. */
   readonly #firewalldRoots = new Set<string>();
   readonly #rootOfPath = new Map<string, string>();
+  /** Declared names by lower case. */
+  readonly #declared: ReadonlyMap<string, string>;
 
   constructor(
     files: readonly { readonly path: string }[],
     roots: readonly string[],
     currentFolder: string | undefined,
+    declared: readonly string[],
   ) {
+    this.#declared = new Map(declared.map((name) => [name.toLowerCase(), name]));
     this.#currentFolder = segmentsOf(currentFolder ?? '');
     this.#roots = roots
       .map((text) => ({ text, segments: segmentsOf(text) }))
@@ -189,10 +200,23 @@ class ScannedTree {
     const below = segmentsBelow(segmentsOf(root), segments) ?? [];
     const [folder] = below;
     const inFirewalld = isFirewalldPart(below) && this.#firewalldRoots.has(root);
-    if (below.length >= 2 && folder !== undefined && !GENERIC_FOLDER.test(folder) && !inFirewalld)
-      return folder;
+    if (below.length >= 2 && folder !== undefined && !GENERIC_FOLDER.test(folder) && !inFirewalld) {
+      if (this.#declared.has(folder.toLowerCase())) return folder;
+      const inside = below.slice(1, -1).find((name) => this.#declared.has(name.toLowerCase()));
+      return inside ?? folder;
+    }
     if (below.length >= 2) return this.#nameOfFolder(root);
     return this.#hostOfLooseFile(root, segments, inFirewalld);
+  }
+
+  /** The folder in the first folder below the scanned path that a file lies in, where its name may be that of a host. */
+  folderInside(path: string): string | undefined {
+    const below = segmentsBelow(segmentsOf(this.rootOf(path)), segmentsOf(path)) ?? [];
+    const [, inside] = below;
+    if (below.length < 3 || inside === undefined) return undefined;
+    const isContent =
+      GENERIC_FOLDER.test(inside) || CONTENT_FOLDER.test(inside) || FIREWALLD_FOLDERS.has(inside);
+    return isContent ? undefined : inside;
   }
 
   /** A loose file, except inside a folder that looks like /etc/firewalld: `X/firewalld/zones/public.xml`. */
@@ -303,6 +327,26 @@ function joinedFiles(files: readonly string[], host: string): AssignmentProblem 
 function ambiguousName(name: string, candidates: readonly string[]): AssignmentProblem {
   const detail = `${name} could mean ${candidates.join(' or ')}; they are judged as different hosts`;
   return { kind: 'ambiguous-name', detail, files: [], hosts: [name, ...candidates] };
+}
+
+/** Hosts named after a folder with further folders in it, each of which may be a host's: `exports/site-a/client-01`. */
+function findNestedFolders(placed: readonly PlacedFile[], tree: ScannedTree): AssignmentProblem[] {
+  const filesOf = new Map<string, Map<string, string>>();
+  for (const { path, host } of placed) {
+    const inside = tree.folderInside(path);
+    if (inside === undefined || inside.toLowerCase() === host.toLowerCase()) continue;
+    const folders = filesOf.get(host) ?? new Map<string, string>();
+    if (!folders.has(inside)) folders.set(inside, path);
+    filesOf.set(host, folders);
+  }
+  const problems: AssignmentProblem[] = [];
+  for (const [host, folders] of filesOf) {
+    if (folders.size < 2) continue;
+    const files = [...folders.values()];
+    const detail = `${files.slice(0, 4).join(', ')} count as exports of one host, ${host}, the folder that ${[...folders.keys()].slice(0, 4).join(', ')} lie in; if each of them is a host, scan the folder ${host} itself, or declare them under hosts: in nwaudit.yaml`;
+    problems.push({ kind: 'several-folders', detail, files, hosts: [host] });
+  }
+  return problems;
 }
 
 /** Hosts whose files come from different scanned paths: equal names need not mean one host. */

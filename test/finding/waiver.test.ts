@@ -16,6 +16,8 @@ describe('a waiver', () => {
     ['for the host', { ...WAIVER, host: 'sn-01' }, true],
     ['for another host', { ...WAIVER, host: 'sn-02' }, false],
     ['for a pattern of hosts', { ...WAIVER, host: 'sn-*' }, true],
+    ['for the host in other letters', { ...WAIVER, host: 'SN-01' }, true],
+    ['for a pattern in other letters', { ...WAIVER, host: 'Sn-*' }, true],
     ['for the fingerprint', { ...WAIVER, fingerprint: FINDING.fingerprint }, true],
     ['for another fingerprint', { ...WAIVER, fingerprint: 'nwaudit/v1:0' }, false],
   ])('%s suppresses: %s', (_, waiver, expected) => {

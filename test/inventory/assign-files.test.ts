@@ -320,6 +320,41 @@ describe('names that mean one host are joined', () => {
     ]);
   });
 
+  test('folders in one folder that may be hosts are reported, folders named after their content are not', () => {
+    const { hosts, problems } = assign(
+      ['x/site-a/c-01/ruleset.json', 'x/site-a/c-02/iptables.rules', 'x/site-a/c-02/zones/public.xml'],
+      ['x'],
+    );
+    expect([...new Set(hosts.values())]).toEqual(['site-a']);
+    expect(problems).toMatchObject([
+      {
+        kind: 'several-folders',
+        hosts: ['site-a'],
+        detail: expect.stringContaining('scan the folder site-a itself'),
+      },
+    ]);
+    const one = ['iptables/rules.v4', 'nft/ruleset.json', 'etc/firewalld/zones/public.xml', 'zones/a.xml'];
+    expect(
+      assign(
+        one.map((file) => `x/c-01/${file}`),
+        ['x'],
+      ).problems,
+    ).toEqual([]);
+  });
+
+  test('a folder inside, called after a declared host, is that host', () => {
+    const paths = [
+      'x/site-a/C-01/ruleset.json',
+      'x/site-a/sn-01/etc/firewalld/zones/public.xml',
+      'x/site-a/b.rules',
+    ];
+    const { hosts, problems } = assign(paths, ['x'], inventoryOf({ 'c-01': {}, 'sn-01': {} }));
+    expect([...hosts.values()]).toEqual(['c-01', 'sn-01', 'site-a']);
+    expect(problems).toEqual([]);
+    const owned = assign(['x/sn-02/c-01/ruleset.json'], ['x'], inventoryOf({ 'c-01': {}, 'sn-02': {} }));
+    expect([...owned.hosts.values()]).toEqual(['sn-02']);
+  });
+
   test('two scanned files of one host are no surprise', () => {
     expect(assign(['x/a.v4', 'x/a.v6'], ['x']).problems).toEqual([]);
   });
