@@ -11,6 +11,7 @@ import {
   normalizeIntervals,
   PROTOCOLS_WITH_PORTS,
   single,
+  subtractIntervals,
 } from '../net/index.ts';
 import { PacketSetBudgetError } from '../packet-set/index.ts';
 import { compareRulesets } from '../semantics/index.ts';
@@ -59,7 +60,7 @@ const MOST_ADDITIONS = 5;
 
 /** The smallest addition that opens a stopped path; `undefined` where it is no rule that is missing. */
 export function planAdditions(context: HostContext, found: StoppedFlow): AdditionPlan | undefined {
-  const first = additionFor(found, found.blockers);
+  const first = additionFor(context, found, found.blockers);
   if (first === undefined) return undefined;
   if (!isTried(context)) return { additions: [first], further: [], outcome: 'untried' };
   try {
@@ -107,7 +108,8 @@ function followAdditions(context: HostContext, found: StoppedFlow, first: Additi
     const here = additions.some(
       ({ chain }) => chain.name === blocker.chain.name && isSamePlace(chain, blocker.chain),
     );
-    next = here || additions.length >= MOST_ADDITIONS ? undefined : additionFor(again, again.blockers);
+    next =
+      here || additions.length >= MOST_ADDITIONS ? undefined : additionFor(context, again, again.blockers);
   }
   return done('stays-closed');
 }
@@ -137,12 +139,16 @@ function judgeAgain(context: HostContext, found: StoppedFlow, ruleset: Ruleset):
 }
 
 /** Accepting rules before what stops most of a path. */
-function additionFor(found: StoppedFlow, blockers: readonly Blocker[]): Addition | undefined {
+function additionFor(
+  context: HostContext,
+  found: StoppedFlow,
+  blockers: readonly Blocker[],
+): Addition | undefined {
   const [blocker] = blockers;
   // Nothing is added before a translation: it is the translation that has to go.
   if (blocker === undefined || blocker.rule?.verdict.kind === 'nat' || blocker.chain.base?.type === 'nat')
     return undefined;
-  const needed = accessOf(found);
+  const needed = accessOf(context, found);
   if (needed.length === 0) return undefined;
   const { table, chain } = blocker;
   const stopping = new Set(blockers.filter((b) => b.chain === chain).map((b) => b.rule));
@@ -171,8 +177,9 @@ function leadsTo(table: Table, from: string, to: string): boolean {
 }
 
 /** The access that is missing: addresses that do not get through, or all of a peer whose addresses are not told apart. */
-function accessOf({ flow, stopped }: StoppedFlow): KeptAccess[] {
-  return stopped.flatMap(({ peer, receiver, ports, version, closed }) => {
+function accessOf(context: HostContext, { flow, stopped }: StoppedFlow): KeptAccess[] {
+  return stopped.flatMap(({ peer, receiver, ports: missingPorts, version, closed }) => {
+    const ports = flow.anyPort ? onePort(context, missingPorts) : missingPorts;
     const all = (peer?.ranges ?? []).filter((r) => r.version === version).map((r) => r.range);
     const missing = all.filter(
       (range) => closed.length === 0 || closed.some((c) => c.lo <= range.hi && range.lo <= c.hi),
@@ -182,6 +189,13 @@ function accessOf({ flow, stopped }: StoppedFlow): KeptAccess[] {
     const there = rangesOfVersion(receiver.ranges, version);
     return missing.flatMap((saddr) => there.map((daddr) => ({ ...access, saddr, daddr })));
   });
+}
+
+/** Where one port of several is enough: the first, and one without encryption only where there is no other. */
+function onePort({ estate }: HostContext, ports: readonly Interval[]): readonly Interval[] {
+  const plaintext = estate.profile.plaintextPorts.map(({ port }) => single(port));
+  const [best] = [...subtractIntervals(ports, plaintext), ...ports];
+  return best === undefined ? [] : [single(best.lo)];
 }
 
 /** The rule set with an addition made; `undefined` where its place cannot be told. */

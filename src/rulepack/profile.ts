@@ -397,13 +397,14 @@ function decodePort(value: unknown, path: Path, decoder: Decoder): number {
 }
 
 function decodePortTerm(value: unknown, path: Path, names: Names, decoder: Decoder): PortTerm {
-  if (value !== 'service-range') return { kind: 'ports', range: decodePorts(value, path, decoder) };
+  if (value !== 'service-range')
+    return { kind: 'ports', range: decodePorts(value, path, decoder, ', or service-range') };
   if (!names.hasRange) decoder.report(path, 'the profile has no "service-range"');
   return { kind: 'service-range' };
 }
 
 /** `7937` or `7937-9936`. */
-function decodePorts(value: unknown, path: Path, decoder: Decoder): Interval {
+function decodePorts(value: unknown, path: Path, decoder: Decoder, more = ''): Interval {
   const match =
     typeof value === 'string' || typeof value === 'number'
       ? /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(String(value))
@@ -412,7 +413,7 @@ function decodePorts(value: unknown, path: Path, decoder: Decoder): Interval {
   const hi = Number(match?.[2] ?? match?.[1] ?? Number.NaN);
   if (lo >= 1 && lo <= hi && hi <= 65535) return interval(lo, hi);
   if (value !== undefined)
-    decoder.report(path, `expected a port or a range such as 7937-9936; found ${describe(value)}`);
+    decoder.report(path, `expected a port or a range such as 7937-9936${more}; found ${describe(value)}`);
   return interval(1, 1);
 }
 

@@ -141,7 +141,19 @@ describe('the vendor profile', () => {
   test('asks for one port of the message bus, and only where there is one', () => {
     const bus = (port: number) => `-s 192.0.2.30/32 -p tcp -m tcp --dport ${port}`;
     expect(missing(REST)).toEqual([]);
-    expect(missing(REST, ['message-bus'])).toEqual(['nw-server does not let in tcp/5671-5672 from nmc-01']);
+    expect(missing(REST, ['message-bus'])).toEqual([
+      'nw-server does not let in tcp/5671-5672 (one of them is enough) from nmc-01',
+    ]);
+    const { findings } = scanTexts(
+      { 'nw-server.rules': input(...REST) },
+      { ...config, features: ['message-bus'] },
+      { profile: shippedProfile('vendor') },
+    );
+    const proposed = findings.find((f) => f.check === 'missing-required-path')?.remediation;
+    expect(proposed?.commands[0]?.with).toEqual([
+      '-A INPUT -s 192.0.2.30/32 -p tcp -m tcp --dport 5671 -j ACCEPT',
+    ]);
+    expect(proposed?.text).toContain('the path opens, and nothing else does');
     expect(missing([...REST, bus(5671)], ['message-bus'])).toEqual([]);
     expect(missing([...REST, bus(5672)], ['message-bus'])).toEqual([]);
   });

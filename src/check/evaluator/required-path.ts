@@ -161,7 +161,7 @@ function toEvidence(context: HostContext, found: StoppedFlow): Evidence {
       direction,
       flow: flow.id,
       spare: found.spare,
-      service: describeService([flow.protocol], missingPorts(stopped)),
+      service: `${describeService([flow.protocol], missingPorts(stopped))}${flow.anyPort ? ' (one of them is enough)' : ''}`,
       peers: samePorts
         ? listed(names)
         : listed(stopped.map((s, i) => `${names[i]} (${describePorts(s.ports).join(', ')})`)),
