@@ -18,12 +18,16 @@ export type Sources = ReadonlyMap<IpVersion, readonly Interval[]>;
 /** Most addresses or ranges that a sentence lists before it says how many more there are. */
 const MOST_LISTED = 4;
 
+/** Ranges of addresses of one version that are looked at for a finding; of more than that (masks with holes), the lowest. */
+export const MOST_INTERVALS = 5_000;
+
 /** `a, b and c`; long lists end in `and N more`. */
 export function listed(items: readonly string[], most: number = MOST_LISTED): string {
   if (items.length === 0) return 'none';
   if (items.length === 1) return items[0]!;
   if (items.length <= most) return `${items.slice(0, -1).join(', ')} and ${items[items.length - 1]}`;
-  return `${items.slice(0, most - 1).join(', ')} and ${items.length - most + 1} more`;
+  const left = items.length - most + 1;
+  return `${items.slice(0, most - 1).join(', ')} and ${items.length < MOST_INTERVALS ? left : `at least ${left}`} more`;
 }
 
 /** Sources as part of a sentence: `any IPv4 address`, `192.0.2.0/24 and 198.51.100.7`. */

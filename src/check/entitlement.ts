@@ -12,6 +12,7 @@ import {
 import type { PacketSet } from '../packet-set/index.ts';
 import type { Flow } from '../rulepack/index.ts';
 import type { KeptAccess } from './change.ts';
+import { MOST_INTERVALS } from './describe.ts';
 import type { HostContext } from './host-context.ts';
 import {
   defaultServiceRange,
@@ -26,9 +27,6 @@ import {
 
 /** Every port. */
 export const ALL_PORTS: Interval = interval(0, 65535);
-
-/** Sources of a part are listed up to so many intervals; a mask with holes can make millions. */
-export const MOST_INTERVALS = 5_000;
 
 /** Packets (source, protocol, delivered port) that entitled peers may send. */
 export interface Entitlement {

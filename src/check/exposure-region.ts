@@ -28,8 +28,8 @@ import {
   takenByPolicy,
 } from './blamed.ts';
 import { type CarriedTraffic, type KeptAccess, NOTHING_CARRIED } from './change.ts';
-import type { Sources } from './describe.ts';
-import { entitledAccess, MOST_INTERVALS } from './entitlement.ts';
+import { MOST_INTERVALS, type Sources } from './describe.ts';
+import { entitledAccess } from './entitlement.ts';
 import type { HostContext } from './host-context.ts';
 import {
   flowPorts,

@@ -25,7 +25,7 @@ import {
   fieldBits,
 } from '../semantics/index.ts';
 import { newFromOutside } from './blamed.ts';
-import type { Sources } from './describe.ts';
+import { MOST_INTERVALS, type Sources } from './describe.ts';
 import type { HostContext } from './host-context.ts';
 import {
   addressSet,
@@ -69,9 +69,6 @@ export interface FoundPackets {
   /** Rules and policies that let them through, or stop them, the one for most packets first. */
   readonly places: readonly RuleOrPolicy[];
 }
-
-/** Sources are listed up to so many intervals; a mask with holes can make millions. */
-const MOST_INTERVALS = 5_000;
 
 /** Fields that a finding tells about; everything else of a packet is somebody's choice. */
 const ASKED = ['saddr', 'daddr', 'protocol', 'dport', 'icmp-type'] as const;

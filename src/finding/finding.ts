@@ -33,7 +33,7 @@ export interface Exposure {
   readonly proto: readonly string[];
   /** Destination ports as delivered, e.g. `7938-9936`; empty for protocols without ports. */
   readonly dport: readonly string[];
-  /** Number of source addresses, exact, as decimal text (IPv6 counts exceed doubles). */
+  /** Number of addresses in `saddr`, exact, as decimal text (IPv6 counts exceed doubles). Of more than 5,000 ranges of a version the lowest are listed. */
   readonly addresses: string;
   readonly ports: number;
 }

@@ -407,3 +407,15 @@ describe('a message tells no more and no less than the rule opens', () => {
     expect(exact).toContain('accepts tcp/7938-9936 from any IPv4 address');
   });
 });
+
+describe('sources that a mask with holes scatters', () => {
+  test('are the lowest ranges, and the message does not call them all', () => {
+    const [exact, scattered] = ['255.255.240.255', '255.0.0.255'].map((mask) => {
+      const rules = [`-A INPUT -s 198.18.0.7/${mask} -p tcp -m tcp --dport 7938:9936 -j ACCEPT`];
+      const { findings } = scanTexts({ 'client-01.rules': dump(rules) }, CONFIG);
+      return findings.find((f) => f.check === 'client-inbound-unscoped')!.message;
+    });
+    expect(exact).toMatch(/ 198\.18\.2\.7 and 13 more;/);
+    expect(scattered).toMatch(/ and at least 4997 more;/);
+  });
+});

@@ -4,7 +4,13 @@ import type { PacketSet } from '../../packet-set/index.ts';
 import type { PlaintextPort } from '../../rulepack/index.ts';
 import type { Decision } from '../../semantics/index.ts';
 import { acceptedByPlace, newFromOutside } from '../blamed.ts';
-import { describeExposure, describeSources, describeWitness, type Sources } from '../describe.ts';
+import {
+  describeExposure,
+  describeSources,
+  describeWitness,
+  MOST_INTERVALS,
+  type Sources,
+} from '../describe.ts';
 import { chainOrigin, type Evidence, evidence, placeText, ruleOrigin } from '../evidence.ts';
 import { inputExposures } from '../exposure.ts';
 import type { HostContext } from '../host-context.ts';
@@ -72,7 +78,7 @@ function toEvidence(
   const sources: Sources = new Map(
     sets.map(({ version, set }) => {
       // A list of sources that is too long to write is cut: the sentence counts the rest.
-      const { intervals } = space.valuesUpTo(set, 'saddr', version, 5_000);
+      const { intervals } = space.valuesUpTo(set, 'saddr', version, MOST_INTERVALS);
       return [version, normalizeIntervals(intervals)] as const;
     }),
   );
