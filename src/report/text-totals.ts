@@ -1,7 +1,9 @@
 import { getBorderCharacters, table } from 'table';
 import {
+  compareText,
   countBySeverity,
   escapeText,
+  type Finding,
   type Report,
   type ReportHost,
   type Severity,
@@ -37,6 +39,34 @@ export function summarySection(report: Report, context: TextContext): string[] {
   if (run !== undefined) rows.push([RUN_GROUP, '', ...countCells(run, context), '']);
   if (rows.length > 1) rows.push(['all', '', ...countCells(report.summary.findings, context), '']);
   const header = ['Host', 'Role', ...WORST_FIRST, ''].map((cell) => context.paint('heading', cell));
+  return [drawTable([header, ...rows])];
+}
+
+/** Where there are more hosts than the table of hosts shows: findings by check, so that what ails a whole estate is seen at once. */
+export function checkSection(report: Report, context: TextContext): string[] {
+  if (report.hosts.length <= MAX_TABLE_HOSTS) return [];
+  const groups = new Map<string, Finding[]>();
+  for (const finding of report.findings) {
+    if (finding.suppression !== null) continue;
+    const group = groups.get(finding.check);
+    if (group === undefined) groups.set(finding.check, [finding]);
+    else group.push(finding);
+  }
+  if (groups.size === 0) return [];
+  const counted = [...groups].map(([check, findings]) => ({
+    check,
+    findings,
+    counts: countBySeverity(findings),
+  }));
+  counted.sort((a, b) => {
+    const worse = WORST_FIRST.find((severity) => a.counts[severity] !== b.counts[severity]);
+    return worse === undefined ? compareText(a.check, b.check) : b.counts[worse] - a.counts[worse];
+  });
+  const rows = counted.map(({ check, findings, counts }) => {
+    const hosts = new Set(findings.flatMap(({ host }) => host ?? [])).size;
+    return [tableCell(check), hosts === 0 ? '-' : String(hosts), ...countCells(counts, context), ''];
+  });
+  const header = ['Check', 'Hosts', ...WORST_FIRST, ''].map((cell) => context.paint('heading', cell));
   return [drawTable([header, ...rows])];
 }
 

@@ -11,7 +11,7 @@ import {
   unreadSection,
 } from './text-gaps.ts';
 import { describeCounts, groupByHost, RUN_GROUP } from './text-hosts.ts';
-import { exitLine, summarySection } from './text-totals.ts';
+import { checkSection, exitLine, summarySection } from './text-totals.ts';
 
 /** The report as people read it: findings by host, worst first, then what was not checked, then the totals. */
 export function textReport(report: Report, options: ReportOptions): string {
@@ -35,6 +35,7 @@ export function textReport(report: Report, options: ReportOptions): string {
     notJudgedSection(report, context),
     assumptionSection(report, context),
     hintSection(report, context),
+    checkSection(report, context),
     summarySection(report, context),
     exitLine(report, context),
   ];

@@ -175,6 +175,31 @@ describe('long and hostile input', () => {
     expect(output.split('\n').length).toBeLessThan(80);
   });
 
+  test('more hosts than the table shows are summed up by check as well, without what does not count', () => {
+    const hosts = Array.from({ length: 41 }, (_, i) => host(`h${i}`, ['client'], 1, {}));
+    const at = (check: string, severity: 'high' | 'low', name: string) =>
+      finding({ check, severity, host: name, message: 'm' });
+    const waived = { kind: 'waiver', reason: 'r', owner: 'o', expires: '2027-01-01' } as const;
+    const findings = [
+      at('undeclared-port', 'low', 'h1'),
+      at('undeclared-port', 'low', 'h1'),
+      at('undeclared-port', 'low', 'h2'),
+      at('default-accept', 'high', 'h2'),
+      { ...at('shadowed-rule', 'high', 'h3'), suppression: waived },
+    ];
+    const table = (count: number) =>
+      text(reportOf({ hosts: hosts.slice(0, count), findings }), PLAIN)
+        .split('\n')
+        .filter((line) => /^(?:Check|undeclared-port|default-accept|shadowed-rule) /.test(line))
+        .map((line) => line.split(/ +/).join(' '));
+    expect(table(41)).toEqual([
+      'Check Hosts critical high medium low info',
+      'default-accept 1 - 1 - - -',
+      'undeclared-port 2 - - - 3 -',
+    ]);
+    expect(table(40)).toEqual([]);
+  });
+
   test('width that is unknown, tiny or huge stays readable', () => {
     for (const width of [0, Number.NaN, 1, 100_000]) {
       const longest = Math.max(
