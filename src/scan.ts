@@ -187,9 +187,10 @@ function portsByHost(
   hosts: readonly ResolvedHost[],
 ): Map<string, PortRanges> {
   const out = new Map<string, PortRanges>();
+  const byName = new Map(hosts.map((h) => [h.name, h]));
   for (const [name, files] of filesOf) {
     const ranges = readPortRanges(files);
-    const host = hosts.find((h) => h.name === name) ?? hostNamed(hosts, name);
+    const host = byName.get(name) ?? hostNamed(hosts, name);
     if (host !== undefined && (ranges.service ?? ranges.connection) !== undefined) out.set(host.name, ranges);
   }
   return out;

@@ -348,9 +348,9 @@ export class Region {
   }
 
   #areKnownHosts(sources: Sources): boolean {
-    const known = this.#context.estate.hosts.flatMap((h) => h.addresses);
+    const { estate } = this.#context;
     return [...sources].every(
-      ([version, list]) => subtractIntervals(list, rangesOfVersion(known, version)).length === 0,
+      ([version, list]) => subtractIntervals(list, estate.hostAddresses(version)).length === 0,
     );
   }
 

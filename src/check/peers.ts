@@ -18,6 +18,10 @@ export interface Estate {
   readonly inventory: Inventory | undefined;
   readonly hosts: readonly ResolvedHost[];
   readonly hostsByRole: ReadonlyMap<string, readonly ResolvedHost[]>;
+  /** Names of gateways that some host stands behind. */
+  readonly gateways: ReadonlySet<string>;
+  /** Addresses of all hosts, normalized. Computed when first asked for: with many hosts, once is enough. */
+  readonly hostAddresses: (version: IpVersion) => readonly Interval[];
   /** What `nsrports` of each host printed, by host name; hosts without it are absent. */
   readonly reportedPorts?: ReadonlyMap<string, PortRanges>;
   /** ISO date of the audit; exceptions past their date entitle nobody. */
@@ -25,7 +29,7 @@ export interface Estate {
 }
 
 /** An estate with its index. */
-export function createEstate(parts: Omit<Estate, 'hostsByRole'>): Estate {
+export function createEstate(parts: Omit<Estate, 'hostsByRole' | 'gateways' | 'hostAddresses'>): Estate {
   const hostsByRole = new Map<string, ResolvedHost[]>();
   for (const host of parts.hosts) {
     for (const role of host.roles) {
@@ -34,7 +38,19 @@ export function createEstate(parts: Omit<Estate, 'hostsByRole'>): Estate {
       else list.push(host);
     }
   }
-  return { ...parts, hostsByRole };
+  const gateways = new Set(parts.hosts.flatMap(({ behind }) => behind ?? []));
+  const addresses = new Map<IpVersion, readonly Interval[]>();
+  const hostAddresses = (version: IpVersion): readonly Interval[] => {
+    const known =
+      addresses.get(version) ??
+      rangesOfVersion(
+        parts.hosts.flatMap((host) => host.addresses),
+        version,
+      );
+    addresses.set(version, known);
+    return known;
+  };
+  return { ...parts, hostsByRole, gateways, hostAddresses };
 }
 
 /** Somebody at the other end of a flow, with its addresses. */
@@ -172,7 +188,7 @@ export interface Crossing {
  */
 export function crossingsOf(estate: Estate, flow: Flow, gateway: ResolvedHost): Crossing[] {
   const isBehind = (host: ResolvedHost | undefined) => host?.behind?.includes(gateway.name) === true;
-  if (!estate.hosts.some(isBehind)) return [];
+  if (!estate.gateways.has(gateway.name)) return [];
   const receivers = new Set(flow.to.flatMap((role) => estate.hostsByRole.get(role) ?? []));
   return [...receivers]
     .filter((receiver) => receiver !== gateway && receiver.addresses.length > 0)

@@ -1,4 +1,5 @@
 import type { FindingOrigin, RelatedOrigin } from '../../finding/index.ts';
+import type { ResolvedHost } from '../../inventory/index.ts';
 import type { Chain, Rule, Table } from '../../model/index.ts';
 import {
   formatAddressInterval,
@@ -27,7 +28,7 @@ import {
   type StoppedPeer,
 } from '../required-path.ts';
 import { stoppedExtent } from '../stopped-extent.ts';
-import type { Evaluator, RunContext } from './evaluator.ts';
+import type { Evaluator } from './evaluator.ts';
 
 /** A pair of hosts that a required flow leads between. `receiver`: the far end, where the judged host is a gateway. */
 interface SeenPair {
@@ -56,9 +57,10 @@ export const requiredPath: Evaluator = {
     // What `observe` gave.
     const hosts = context.observed as readonly SeenHost[];
     const byName = new Map(hosts.map((seen) => [seen.host, seen]));
+    const hostOf = new Map(context.estate.hosts.map((h) => [h.name, h]));
     for (const { host, drafts } of hosts) {
       for (const { evidence: draft, pairs } of drafts)
-        yield { ...draft, facts: { ...draft.facts, otherend: otherSides(context, byName, host, pairs) } };
+        yield { ...draft, facts: { ...draft.facts, otherend: otherSides(hostOf, byName, host, pairs) } };
     }
   },
 };
@@ -102,12 +104,11 @@ function keyOf({ flow, direction, peer, receiver }: SeenPair): string {
 
 /** What the other places on the way of stopped paths do: the other end, and gateways. One sentence each, or nothing. */
 function otherSides(
-  { estate }: RunContext,
+  hostOf: ReadonlyMap<string, ResolvedHost>,
   seen: ReadonlyMap<string, SeenHost>,
   host: string,
   pairs: readonly SeenPair[],
 ): string {
-  const hostOf = new Map(estate.hosts.map((h) => [h.name, h]));
   const states = new Map<string, 'open' | 'closed' | 'unseen'>();
   const note = (name: string, wanted: SeenPair): void => {
     if (name === host || !hostOf.has(name)) return;
