@@ -149,10 +149,15 @@ export function collectBlamed(
 
 /** Most rules of most hosts are about other ports: nothing to judge, and no need to look closer. */
 function concerns(context: HostContext, side: Side, version: IpVersion, local: LocalDecision): boolean {
+  if (concernsAnyone(local)) return true;
+  return context.space.space.intersects(local.set, ofInterest(context, side, version));
+}
+
+/** Whether a rule has to be looked at whatever its own packets are: what it tells of them is not what is delivered, or all of them. */
+export function concernsAnyone(local: LocalDecision): boolean {
   const { environment } = local;
   if (environment.note('dnat') !== undefined || environment.bits('handed port') !== undefined) return true;
-  if (isUnconditional(local)) return true;
-  return context.space.space.intersects(local.set, ofInterest(context, side, version));
+  return isUnconditional(local);
 }
 
 function collectVersion(
@@ -163,20 +168,14 @@ function collectVersion(
   wanted: (local: LocalDecision) => boolean,
 ): void {
   const { space } = context.space;
-  const analysis = context.path(side.path, version);
-  const through = space.intersect(analysis.acceptedPackets, newFromOutside(context, version));
-  if (space.isEmpty(through)) return;
-  const run = decidingRun(context, version, side.path);
-  const add = (
-    key: string,
-    blame: Omit<Blamed, 'passages' | 'taken' | 'key'>,
-    environment: Environment,
-    arriving: PacketSet,
-    taken: PacketSet,
-  ) => {
-    if (space.isEmpty(arriving)) return;
+  for (const { key, blame, environment, arriving, taken } of acceptances(
+    context,
+    side.path,
+    version,
+    wanted,
+  )) {
     const next = passage(context, side, version, environment, arriving);
-    if (space.isEmpty(next.maybe)) return;
+    if (space.isEmpty(next.maybe)) continue;
     let entry = blamed.get(key);
     if (entry === undefined) {
       entry = { ...blame, key, passages: [], taken: [] };
@@ -184,43 +183,74 @@ function collectVersion(
     }
     entry.passages.push(next);
     entry.taken.push({ version, set: taken });
+  }
+}
+
+/** New connections from outside that one rule or policy lets through in one environment, whomever they are for. */
+export interface Acceptance {
+  readonly key: string;
+  readonly blame: Omit<Blamed, 'passages' | 'taken' | 'key'>;
+  readonly environment: Environment;
+  /** Arriving packets with unknowns. Never empty. */
+  readonly arriving: PacketSet;
+  /** Everything that the rule or policy lets through there. */
+  readonly taken: PacketSet;
+  /** The accepting rule. */
+  readonly acceptor: Rule | undefined;
+}
+
+/** What a side of a host lets through, in the order of its rules. `wanted` as with `collectBlamed`. */
+export function acceptances(
+  context: HostContext,
+  path: Side['path'],
+  version: IpVersion,
+  wanted: (local: LocalDecision) => boolean,
+): Acceptance[] {
+  const { space } = context.space;
+  const analysis = context.path(path, version);
+  const through = space.intersect(analysis.acceptedPackets, newFromOutside(context, version));
+  if (space.isEmpty(through)) return [];
+  const run = decidingRun(context, version, path);
+  const out: Acceptance[] = [];
+  const add = (acceptance: Acceptance) => {
+    if (!space.isEmpty(acceptance.arriving)) out.push(acceptance);
   };
   if (run === undefined) {
     for (const { environment, set } of analysis.accepted.values()) {
-      const nothing = {
+      const blame = {
         table: undefined,
         chain: undefined,
         rule: undefined,
         acceptedBy: undefined,
         run: undefined,
       };
-      add('no chain', nothing, environment, space.intersect(set, through), set);
+      const arriving = space.intersect(set, through);
+      add({ key: 'no chain', blame, environment, arriving, taken: set, acceptor: undefined });
     }
-    return;
+    return out;
   }
   const accepting = decisionsOf(context.space, run, (local) => local.verdict === 'accept' && wanted(local));
   for (const decision of accepting) {
     if (decision.verdict !== 'accept') continue;
-    const place = { table: decision.table, chain: decision.chain, rule: decision.rule };
+    const { environment, rule: acceptor } = decision;
+    const place = { table: decision.table, chain: decision.chain, rule: acceptor };
     const arriving = space.intersect(decision.set, through);
     let direct = arriving;
-    for (const translation of translations(context, side, version, decision)) {
+    for (const translation of translations(context, path, version, decision)) {
       const { set, ...translator } = translation;
-      if (side.path === 'input' && leavesHost(context, version, translator.rule)) {
+      if (path === 'input' && leavesHost(context, version, translator.rule)) {
         direct = space.minus(direct, set);
         continue;
       }
-      add(
-        keyOf(translator),
-        { ...translator, acceptedBy: place, run },
-        decision.environment,
-        space.intersect(arriving, set),
-        set,
-      );
+      const blame = { ...translator, acceptedBy: place, run };
+      const translated = space.intersect(arriving, set);
+      add({ key: keyOf(translator), blame, environment, arriving: translated, taken: set, acceptor });
       direct = space.minus(direct, set);
     }
-    add(keyOf(place), { ...place, acceptedBy: undefined, run }, decision.environment, direct, decision.set);
+    const blame = { ...place, acceptedBy: undefined, run };
+    add({ key: keyOf(place), blame, environment, arriving: direct, taken: decision.set, acceptor });
   }
+  return out;
 }
 
 /** Packets to ports that some class of exposure is about, other than a chain policy's. */
@@ -265,13 +295,13 @@ function leavesHost(context: HostContext, version: IpVersion, rule: Rule): boole
 /** The DNAT and REDIRECT rules that packets of a decision went through, with what each translated. */
 function translations(
   context: HostContext,
-  side: Side,
+  path: Side['path'],
   version: IpVersion,
   decision: Decision,
 ): { readonly table: Table; readonly chain: Chain; readonly rule: Rule; readonly set: PacketSet }[] {
   if (decision.environment.note('dnat') === undefined) return [];
   const { space } = context.space;
-  const analysis = context.path(side.path, version);
+  const analysis = context.path(path, version);
   return analysis.runs.flatMap((run, i) => {
     if (run.base.type !== 'nat' || run.base.hook !== 'prerouting') return [];
     return (context.decisions(analysis)[i] ?? []).flatMap(({ rule, table, chain, set }) =>
@@ -282,7 +312,8 @@ function translations(
   });
 }
 
-const EXPOSURE_FIELDS = { fields: ['saddr', 'protocol', 'dport'] } as const;
+/** What is judged of a packet that gets through to its target. */
+export const EXPOSURE_FIELDS = { fields: ['saddr', 'protocol', 'dport'] } as const;
 
 function passage(
   context: HostContext,

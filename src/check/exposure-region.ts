@@ -93,10 +93,11 @@ export interface HostExposure {
   readonly entitledPeers: readonly Peer[];
   readonly protocols: readonly number[];
   readonly ports: readonly Interval[];
-  readonly witness: Header | undefined;
+  /** A packet of it, found when first asked for. */
+  readonly witness: () => Header | undefined;
   /** Flow that explains a `vendor` exposure. */
   readonly vendorFlow: Flow | undefined;
-  /** What the blamed rule or policy lets through by right: what a replacement has to keep. */
+  /** What the blamed rule or policy lets through by right: what a replacement has to keep. Empty on the forward side, where none is proposed. */
   readonly kept: readonly KeptAccess[];
   /** Ports outside every range that is judged, let in by the same rule: what of them is needed, nobody has said. */
   readonly beside: readonly Interval[];
@@ -150,6 +151,7 @@ export class Region {
   /** Computed when first asked for: a region does not change. */
   #sources: Sources | undefined;
   #isAny: boolean | undefined;
+  #found: { readonly header: Header | undefined } | undefined;
   readonly #parts: readonly { readonly excess: Excess; readonly set: PacketSet }[];
 
   constructor(
@@ -407,12 +409,12 @@ export class Region {
       entitledPeers: unique,
       protocols,
       ports,
-      witness: this.#witness(),
+      witness: () => this.#witness(),
       vendorFlow: undefined,
       peersDiffer: false,
       peersUnknown: host.roles.length === 0 || !this.#sendersKnown(ports),
       kept:
-        as === 'unknown-source'
+        as === 'unknown-source' || path === 'forward'
           ? []
           : [
               ...keptAccess(this.#context, this.#side, this.#blamed, as),
@@ -473,6 +475,11 @@ export class Region {
   }
 
   #witness(): Header | undefined {
+    this.#found ??= { header: this.#findWitness() };
+    return this.#found.header;
+  }
+
+  #findWitness(): Header | undefined {
     const hostSpace = this.#context.space;
     const { space } = hostSpace;
     const host = this.#side.target;

@@ -28,22 +28,24 @@ import {
   type Side,
   tellsNothing,
 } from './blamed.ts';
+import { collectBlamedByTarget } from './blamed-by-target.ts';
 import { listed } from './describe.ts';
 import { ALL_PORTS, entitlement } from './entitlement.ts';
 import { type Excess, type ExposureClass, type HostExposure, Region } from './exposure-region.ts';
 import { isGeneratedChain } from './generated-chain.ts';
 import type { HostContext } from './host-context.ts';
-import { joinTargets } from './join-targets.ts';
+import { joinTargets, type TargetExposure } from './join-targets.ts';
 import { connectionPortsOf, servedAdminPorts, UNBOUNDED_PORTS } from './peers.ts';
 import { writerOf } from './remediation.ts';
 import { isTakenByDefault, versionsOpenByDefault } from './taken-by-default.ts';
+import { targetKind } from './target-kind.ts';
 
 /** The exposures of a host's input side, each blamed rule's most serious class first. Computed once per host. */
 export function inputExposures(context: HostContext): readonly HostExposure[] {
   return context.once('input exposures', () => {
     const side: Side = { path: 'input', target: context.host };
     const all = collectBlamed(context, side);
-    return all.flatMap((b) => classify(context, side, b, all));
+    return all.flatMap((b) => classify(context, side, b, () => all));
   });
 }
 
@@ -78,41 +80,106 @@ export function forwardExposures(context: HostContext): readonly HostExposure[] 
       });
     }
     if (!judged) return out;
-    const byRule = new Map<string, HostExposure[]>();
-    for (const target of [...context.estate.hosts, ...roleNetworkTargets(context)]) {
-      if (target === context.host || target.addresses.length === 0 || target.roles.length === 0) continue;
-      const side: Side = { path: 'forward', target };
-      const all = collectBlamed(context, side);
+    const targets = [...context.estate.hosts, ...roleNetworkTargets(context)].filter(
+      (target) => target !== context.host && target.addresses.length > 0 && target.roles.length > 0,
+    );
+    const judge = new TargetJudge(context);
+    const byRule = new Map<string, TargetExposure[]>();
+    for (const [target, all] of collectBlamedByTarget(context, targets)) {
       for (const blamed of all) {
-        if (open.has(blamed.key) || isTakenByDefault(context, side, blamed, openChains)) continue;
-        const ofRule = byRule.get(blamed.key) ?? [];
-        ofRule.push(...classify(context, side, blamed, all));
-        byRule.set(blamed.key, ofRule);
+        if (open.has(blamed.key) || isTakenByDefault(context, target, blamed, openChains)) continue;
+        const ofRule = byRule.get(blamed.key);
+        const found = judge.exposures(target, blamed, all);
+        if (ofRule === undefined) byRule.set(blamed.key, [...found]);
+        else ofRule.push(...found);
       }
     }
-    const translated = [...byRule.values()].flat().filter((e) => e.acceptedBy !== undefined);
+    const translated = [...byRule.values()]
+      .flat()
+      .filter(({ judged: { acceptedBy } }) => acceptedBy !== undefined);
     for (const ofRule of byRule.values())
       out.push(...joinTargets(ofRule.filter((e) => !isBehindTranslation(e, translated))));
     return out;
   });
 }
 
+/** Judges blamed rules on the way to many targets, each rule once for all targets that it lets the same packets reach. */
+class TargetJudge {
+  readonly #context: HostContext;
+  readonly #kinds = new Map<ResolvedHost, string>();
+  /** Exposures by blamed rule, then by kind of target, and where other rules had a say in it, by those too. */
+  readonly #known = new Map<Blamed, Map<string, readonly HostExposure[]>>();
+  readonly #ids = new Map<Blamed, number>();
+  readonly #others = new Map<readonly Blamed[], string>();
+
+  constructor(context: HostContext) {
+    this.#context = context;
+  }
+
+  exposures(target: ResolvedHost, blamed: Blamed, all: readonly Blamed[]): TargetExposure[] {
+    const known = this.#known.get(blamed) ?? new Map<string, readonly HostExposure[]>();
+    this.#known.set(blamed, known);
+    const kind = this.#kindOf(target);
+    let judged = known.get(kind) ?? known.get(`${kind} ${this.#othersOf(all)}`);
+    if (judged === undefined) {
+      let othersCount = false;
+      judged = classify(this.#context, { path: 'forward', target }, blamed, () => {
+        othersCount = true;
+        return all;
+      });
+      known.set(othersCount ? `${kind} ${this.#othersOf(all)}` : kind, judged);
+    }
+    return judged.map((exposure, i) => ({
+      target,
+      judged: exposure,
+      own: () =>
+        exposure.target === target
+          ? exposure
+          : classify(this.#context, { path: 'forward', target }, blamed, () => all)[i]!,
+    }));
+  }
+
+  #kindOf(target: ResolvedHost): string {
+    const kind = this.#kinds.get(target) ?? targetKind(this.#context.estate, target);
+    this.#kinds.set(target, kind);
+    return kind;
+  }
+
+  #othersOf(all: readonly Blamed[]): string {
+    let text = this.#others.get(all);
+    if (text === undefined) {
+      text = all.map((blamed) => this.#idOf(blamed)).join();
+      this.#others.set(all, text);
+    }
+    return text;
+  }
+
+  #idOf(blamed: Blamed): number {
+    const id = this.#ids.get(blamed) ?? this.#ids.size;
+    this.#ids.set(blamed, id);
+    return id;
+  }
+}
+
 /**
  * Whether a rule that accepts what was translated opens, for packets that were not, no more than the translation does: one hole, told at
  * the translation.
  */
-function isBehindTranslation(exposure: HostExposure, translated: readonly HostExposure[]): boolean {
-  const { rule, acceptedBy } = exposure;
-  if (rule === undefined || acceptedBy !== undefined || !OTHER_PORTS.has(exposure.class)) return false;
+function isBehindTranslation(
+  { target, judged }: TargetExposure,
+  translated: readonly TargetExposure[],
+): boolean {
+  const { rule, acceptedBy } = judged;
+  if (rule === undefined || acceptedBy !== undefined || !OTHER_PORTS.has(judged.class)) return false;
   return translated.some(
-    (other) =>
+    ({ target: otherTarget, judged: other }) =>
       other.acceptedBy?.rule === rule &&
-      other.class === exposure.class &&
-      other.source === exposure.source &&
-      other.target === exposure.target &&
-      exposure.protocols.every((protocol) => other.protocols.includes(protocol)) &&
-      subtractIntervals(exposure.ports, other.ports).length === 0 &&
-      [...exposure.sources].every(
+      other.class === judged.class &&
+      other.source === judged.source &&
+      otherTarget === target &&
+      judged.protocols.every((protocol) => other.protocols.includes(protocol)) &&
+      subtractIntervals(judged.ports, other.ports).length === 0 &&
+      [...judged.sources].every(
         ([version, list]) => subtractIntervals(list, other.sources.get(version) ?? []).length === 0,
       ),
   );
@@ -147,7 +214,13 @@ function reallyForwards(context: HostContext): boolean {
   );
 }
 
-function classify(context: HostContext, side: Side, blamed: Blamed, all: readonly Blamed[]): HostExposure[] {
+/** `all`: every blamed rule of the side, asked for where what they let through together has a say. */
+function classify(
+  context: HostContext,
+  side: Side,
+  blamed: Blamed,
+  all: () => readonly Blamed[],
+): HostExposure[] {
   const found = classifyCertainty(context, side, blamed, all, 'maybe');
   const sure = classifyCertainty(context, side, blamed, all, 'surely');
   const way = found.length === 0 ? undefined : unknownWay(context, side, blamed);
@@ -236,7 +309,7 @@ function classifyCertainty(
   context: HostContext,
   side: Side,
   blamed: Blamed,
-  all: readonly Blamed[],
+  all: () => readonly Blamed[],
   which: 'maybe' | 'surely',
 ): HostExposure[] {
   const { space } = context.space;
@@ -245,10 +318,12 @@ function classifyCertainty(
   const { profile } = estate;
   const excesses = excessesOf(context, side, blamed, which);
   /** Every blamed rule's excess: two rules for half of the addresses each open a port to any source. */
-  const together = () =>
-    context.once(`excesses together ${which} ${side.path} ${host.name}`, () =>
-      all.flatMap((b) => excessesOf(context, side, b, which)),
+  const together = () => {
+    const others = all();
+    return context.once(`excesses together ${which} ${side.path} ${host.name}`, () =>
+      others.flatMap((b) => excessesOf(context, side, b, which)),
     );
+  };
   const region = (protocols: readonly number[], ports: readonly Interval[]): Region =>
     new Region(context, side, blamed, excesses, protocols, ports, together);
   const range = judgedRange(context, side);

@@ -1,19 +1,41 @@
 /** Exposures of one rule on the forward side, on the way to several hosts. */
+import type { ResolvedHost } from '../inventory/index.ts';
 import { type Interval, type IpVersion, intersectIntervals, normalizeIntervals } from '../net/index.ts';
 import type { ExposureClass, HostExposure } from './exposure-region.ts';
+
+/** What a rule opens on the way to one target. */
+export interface TargetExposure {
+  readonly target: ResolvedHost;
+  /** As judged; of targets that are judged alike one object, which names the first of them. */
+  readonly judged: HostExposure;
+  /** The same for this target alone. */
+  readonly own: () => HostExposure;
+}
 
 /**
  * Exposures of one rule with those that differ only in whom the packets reach as one. What it opens of the service range is one exposure
  * for all hosts too, from the same sources or from anywhere: the ports are those of all of them together.
  */
-export function joinTargets(exposures: readonly HostExposure[]): HostExposure[] {
-  const joined = new Map<string, HostExposure>();
-  for (const exposure of exposures) {
-    const key = keyOf(exposure);
-    const first = joined.get(key);
-    joined.set(key, first === undefined ? exposure : together(first, exposure));
+export function joinTargets(exposures: readonly TargetExposure[]): HostExposure[] {
+  const keys = new Map<HostExposure, string>();
+  const groups = new Map<
+    string,
+    { joined: HostExposure; readonly from: Set<HostExposure>; readonly further: string[] }
+  >();
+  for (const { target, judged, own } of exposures) {
+    const key = keys.get(judged) ?? keyOf(judged);
+    keys.set(judged, key);
+    const group = groups.get(key);
+    if (group === undefined) {
+      groups.set(key, { joined: own(), from: new Set([judged]), further: [] });
+      continue;
+    }
+    group.further.push(target.name);
+    // What was judged once is the same for every target of it, and joined already.
+    if (!group.from.has(judged)) group.joined = together(group.joined, judged);
+    group.from.add(judged);
   }
-  return [...joined.values()];
+  return [...groups.values()].map(({ joined, further }) => ({ ...joined, furtherTargets: further }));
 }
 
 /** Classes about the service range, the same defect on hosts of different roles. */
@@ -62,7 +84,6 @@ function together(first: HostExposure, next: HostExposure): HostExposure {
   return {
     ...first,
     class: first.class === next.class ? first.class : BROADER[first.source]!,
-    furtherTargets: [...first.furtherTargets, next.target!.name],
     peersDiffer: first.peersDiffer || names(first) !== names(next),
     peersUnknown: first.peersUnknown || next.peersUnknown,
     ports: normalizeIntervals([...first.ports, ...next.ports]),

@@ -1,9 +1,10 @@
 /** What a chain that accepts by default would let through anyway: rules before its end open nothing of their own then. */
+import type { ResolvedHost } from '../inventory/index.ts';
 import type { Chain, Condition, Rule, Table } from '../model/index.ts';
 import type { IpVersion } from '../net/index.ts';
 import type { PacketSet } from '../packet-set/index.ts';
 import type { BaseChainRun, Environment, Place } from '../semantics/index.ts';
-import { type Blamed, destination, type Side } from './blamed.ts';
+import { type Blamed, destination, type Passage } from './blamed.ts';
 import type { HostContext } from './host-context.ts';
 import { matchIn } from './rule-life.ts';
 
@@ -19,13 +20,13 @@ function isCertain(condition: Condition): boolean {
 }
 
 /**
- * Whether the packets that an accepting rule lets through to the target of a side would get through without it, and without all others like it: no rule of
+ * Whether the packets that an accepting rule lets through to a target would get through without it, and without all others like it: no rule of
  * its base chain and of the chains below stops one of them, and its end accepts. Says no in doubt: where rules change packets on their
  * way, or what they do is not known. A translation is a hole of its own.
  */
 export function isTakenByDefault(
   context: HostContext,
-  side: Side,
+  target: ResolvedHost,
   blamed: Blamed,
   open: ReadonlyMap<Chain, ReadonlySet<IpVersion>>,
 ): boolean {
@@ -34,13 +35,24 @@ export function isTakenByDefault(
   const versions = open.get(run.chain);
   if (versions === undefined || passages.some(({ version }) => !versions.has(version))) return false;
   const { space } = context.space;
-  return passages.every(({ version, environment, arriving }) => {
-    const stopped = stoppable(context, run, version, environment);
+  return passages.every((passage) => {
+    const stopped = stoppedOf(context, run, passage);
+    if (stopped === undefined || space.isEmpty(stopped)) return stopped !== undefined;
     // A translated destination is no longer the one that packets arrive with.
-    const isPlain = environment.note('dnat') === undefined;
-    const judged = isPlain ? space.intersect(arriving, destination(context, side, version)) : arriving;
-    return stopped !== undefined && !space.intersects(judged, stopped);
+    if (passage.environment.note('dnat') !== undefined) return false;
+    return !space.intersects(stopped, destination(context, { path: 'forward', target }, passage.version));
   });
+}
+
+/** Of the packets of a passage, those that some rule may stop; `undefined` where that cannot be told. Computed once, whoever shares the passage. */
+function stoppedOf(context: HostContext, run: BaseChainRun, passage: Passage): PacketSet | undefined {
+  const known = context.once('stopped of passages', () => new Map<Passage, PacketSet | undefined>());
+  if (!known.has(passage)) {
+    const { version, environment, arriving } = passage;
+    const all = stoppable(context, run, version, environment);
+    known.set(passage, all === undefined ? undefined : context.space.space.intersect(arriving, all));
+  }
+  return known.get(passage);
 }
 
 /** Packets that some rule stops, whatever rules before it do; `undefined` where that cannot be told. */

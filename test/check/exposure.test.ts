@@ -234,6 +234,21 @@ describe('the forward side', () => {
     expect(found.map((f) => `${f.severity} ${f.origin?.line}`)).toEqual(['medium 9', 'low 3']);
   });
 
+  test('a rule for everybody is told on the way to those whom no translation reaches, with a packet to one of them', () => {
+    const alike = {
+      ...GATEWAY,
+      hosts: { ...GATEWAY.hosts, 'client-00': { role: 'client', addresses: ['203.0.113.100'] } },
+    };
+    // client-00 and client-01 are judged alike, and what is told of the first of them is not told of the other by mistake.
+    const dnat = translation('-p tcp -m tcp --dport 2222 -j DNAT --to-destination 203.0.113.100:22');
+    const found = forwarded(['-d 203.0.113.96/28 -p tcp -m tcp --dport 22 -j ACCEPT'], alike, dnat);
+    expect(found.map((f) => `${f.origin?.line} ${f.witness?.daddr}`)).toEqual([
+      '3 192.0.2.1',
+      '9 203.0.113.101',
+    ]);
+    expect(found[1]!.message).toContain('gw-01, on the way to client-01, accepts tcp/22');
+  });
+
   test('a translation that the forward side stops opens nothing', () => {
     const dnat = translation('-p tcp -m tcp --dport 2222 -j DNAT --to-destination 192.0.2.10:22');
     expect(forwarded([], CLIENT, dnat)).toEqual([]);

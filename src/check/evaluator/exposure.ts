@@ -64,6 +64,7 @@ export function exposureEvidence(context: HostContext, found: HostExposure): Evi
   const sources = describeSources(found.sources);
   const service = describeService(protocolsTold(found.protocols), found.ports);
   const names = found.entitledPeers.map((p) => p.name);
+  const witness = found.witness();
   return evidence({
     host: host.name,
     hook: found.path,
@@ -106,8 +107,7 @@ export function exposureEvidence(context: HostContext, found: HostExposure): Evi
     certainty: found.certain ? 'certain' : 'possible',
     unknowns: found.unknowns,
     exposure: describeExposure(found.sources, found.entitled, found.protocols, found.ports),
-    witness:
-      found.witness === undefined ? null : describeWitness(found.path, found.witness, context.mentioned),
+    witness: witness === undefined ? null : describeWitness(found.path, witness, context.mentioned),
     ...adviceFor(context, found),
     meaning: [
       table?.family ?? '',
@@ -179,7 +179,8 @@ function needText(names: readonly string[], peersUnknown: boolean): string {
 
 /** The port as it arrives, for a sentence about a translation. */
 function translatedPorts(found: HostExposure): string {
-  return found.witness?.dport === undefined ? 'another port' : `port ${found.witness.dport}`;
+  const dport = found.witness()?.dport;
+  return dport === undefined ? 'another port' : `port ${dport}`;
 }
 
 /** Protocols as a sentence names them: of many, TCP and UDP stand for all, as far as they are among them. */

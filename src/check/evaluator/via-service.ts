@@ -43,6 +43,7 @@ function toEvidence(context: HostContext, found: HostExposure, service: Configur
   const { host } = context;
   const { table, chain, rule, entitledPeers, source } = found;
   const names = found.class === 'admin-port-on-wrong-host' ? [] : entitledPeers.map((p) => p.name);
+  const witness = found.witness();
   return evidence({
     host: host.name,
     hook: 'input',
@@ -66,7 +67,7 @@ function toEvidence(context: HostContext, found: HostExposure, service: Configur
     certainty: found.certain ? 'certain' : 'possible',
     unknowns: found.unknowns,
     exposure: describeExposure(found.sources, found.entitled, found.protocols, found.ports),
-    witness: found.witness === undefined ? null : describeWitness('input', found.witness, context.mentioned),
+    witness: witness === undefined ? null : describeWitness('input', witness, context.mentioned),
     note: `The commands for it stand at ${found.class} of the same rule.`,
     meaning: [service.name, chain?.name ?? '', rule === undefined ? '' : normalizeRuleText(rule.text)],
   });
