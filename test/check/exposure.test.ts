@@ -249,6 +249,77 @@ describe('the forward side', () => {
     expect(found[1]!.message).toContain('gw-01, on the way to client-01, accepts tcp/22');
   });
 
+  describe('a translation by a map of nft makes a host one that forwards', () => {
+    const rule = (chain: string, expr: readonly unknown[], handle: number) => ({
+      rule: { family: 'ip', table: 't', chain, handle, expr },
+    });
+    const port = { payload: { protocol: 'tcp', field: 'dport' } };
+    const scanned = (addr: unknown, accepted: string) => {
+      const nftables = [
+        { metainfo: { version: '1.0.6', json_schema_version: 1 } },
+        { table: { family: 'ip', name: 't', handle: 1 } },
+        {
+          chain: {
+            family: 'ip',
+            table: 't',
+            name: 'pre',
+            handle: 1,
+            type: 'nat',
+            hook: 'prerouting',
+            prio: -100,
+            policy: 'accept',
+          },
+        },
+        {
+          chain: {
+            family: 'ip',
+            table: 't',
+            name: 'fwd',
+            handle: 2,
+            type: 'filter',
+            hook: 'forward',
+            prio: 0,
+            policy: 'drop',
+          },
+        },
+        rule('pre', [{ dnat: { family: 'ip', addr } }], 3),
+        rule(
+          'fwd',
+          [
+            { match: { op: '==', left: { payload: { protocol: 'ip', field: 'daddr' } }, right: accepted } },
+            { accept: null },
+          ],
+          4,
+        ),
+      ];
+      const files = { 'gw-01.json': JSON.stringify({ nftables }, null, 1) };
+      return scanTexts(files, CLIENT).findings.filter(
+        (f) => f.hook === 'forward' && f.check !== 'undocumented-rule',
+      );
+    };
+    const known = {
+      map: {
+        key: port,
+        data: {
+          set: [
+            [2222, '192.0.2.10'],
+            [2223, '203.0.113.101'],
+          ],
+        },
+      },
+    };
+
+    test('each element is told on the way to the host that it names', () => {
+      const ofMap = (accepted: string) =>
+        scanned(known, accepted)
+          .filter(({ origin }) => origin?.path === '$.nftables[4].rule')
+          .map((f) => `${f.check} ${f.certainty} ${f.witness?.dport} ${f.message.split(',')[1]}`);
+      expect(ofMap('192.0.2.10')).toEqual(['undeclared-port certain 2222  on the way to nw-server']);
+      expect(ofMap('203.0.113.101')).toEqual(['undeclared-port certain 2223  on the way to client-01']);
+      expect(ofMap('192.0.2.80')).toEqual([]);
+    });
+  });
+
   test('a translation that the forward side stops opens nothing', () => {
     const dnat = translation('-p tcp -m tcp --dport 2222 -j DNAT --to-destination 192.0.2.10:22');
     expect(forwarded([], CLIENT, dnat)).toEqual([]);
