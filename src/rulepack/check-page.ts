@@ -47,8 +47,10 @@ programs write (Docker, Kubernetes, libvirt, fail2ban and the like), rules that 
 no export shows.`,
   exposure: `Judged on the whole way of a packet, for new connections from outside: TCP with SYN alone, and other protocols with ports,
 on any interface but lo. The input side always counts. The forward side counts on gateways, by role or because they translate connections to
-other hosts, for each declared host behind them; elsewhere only a forward side that is open altogether is told, as info. A finding is
-certain when it holds whatever undecided tests answer; else it is possible and names them. Rate limits, counters and chance make
+other hosts, for each declared host behind them; elsewhere only a forward side that is open altogether is told, as info. Where a gateway's
+forward side is open altogether, default-accept covers its rules too: what it would let through without a rule is told there, and once. A rule
+whose packets some other rule may stop, one that changes packets, and a translation keep findings of their own. What one rule opens alike on the
+way to several hosts is one finding. A finding is certain when it holds whatever undecided tests answer; else it is possible and names them. Rate limits, counters and chance make
 it possible too. Not judged are ICMP and other protocols without ports, and whether a service listens. Ports that the profile does not know
 are judged on the input side of hosts with a role, but not in chains that container engines and hypervisors write for guests of their own, nor
 the ports of DHCP clients (udp/68, udp/546). On the input side a rule for another destination address than the host's own counts like any other.
