@@ -11,8 +11,10 @@ function matching(space: PacketSpace, text: string, names: readonly string[]): s
   return names.filter((name) => space.contains(set, { iif: name === '' ? null : name }));
 }
 
-describe('interface names', () => {
-  const mentioned = ['eth0', 'eth1', 'eth+', 'e+', 'wg0+', 'wg0', 'lo'];
+describe.each([
+  ['longer prefixes first', ['eth0', 'eth1', 'eth+', 'e+', 'wg0+', 'wg0', 'lo']],
+  ['shorter prefixes first', ['e+', 'eth+', 'eth0', 'eth1', 'wg0', 'wg0+', 'lo']],
+])('interface names, %s', (_, mentioned) => {
   const space = new PacketSpace({ interfaces: mention(...mentioned) });
   const names = [
     '',

@@ -328,6 +328,27 @@ describe('a sample', () => {
     expect(space.sample(space.version(6))).toMatchObject({ version: 6, saddr: address('2001:db8:113::1') });
   });
 
+  test.each([
+    [4, 1, { 'icmp-type': 8n, 'icmp-code': 0n }],
+    [6, 58, { 'icmp-type': 128n, 'icmp-code': 0n }],
+  ] as const)('of IPv%i and protocol %i is an echo request', (version, protocol, more) => {
+    const space = newSpace();
+    const set = space.intersect(space.version(version), field(space, 'protocol', single(protocol)));
+    expect(space.sample(set)).toMatchObject({ version, protocol: BigInt(protocol), ...more });
+    expect(space.sample(set)).not.toHaveProperty('tcp-flags');
+    expect(space.sample(set)).not.toHaveProperty('dport');
+  });
+
+  test('has a port of those that Linux connects from, where the usual one is not in the set', () => {
+    const space = newSpace();
+    const sport = (lo: number, hi: number) =>
+      space.minus(space.full, field(space, 'sport', interval(lo, hi)));
+    expect(space.sample(sport(40000, 40000))?.sport).toBe(32768n);
+    expect(space.sample(sport(32768, 60999))?.sport).toBe(1024n);
+    expect(space.sample(sport(1024, 65535))?.sport).toBe(1n);
+    expect(space.sample(sport(1, 65535))?.sport).toBe(0n);
+  });
+
   test('says every field that membership depends on, with its only value', () => {
     const space = newSpace();
     const parts = [
