@@ -14,6 +14,7 @@ import {
   element,
   fading,
   field,
+  goto,
   handOver,
   hole,
   icmp,
@@ -24,6 +25,7 @@ import {
   member,
   named,
   namedSet,
+  notrack,
   packet,
   packet6,
   port,
@@ -264,6 +266,58 @@ describe('Other facts', () => {
     expect(verdictOfBoth(inputRules([rule(jump('a'))], ...loop), packet())).toBe('unknown');
     expect(verdictOfBoth(inputRules([rule(jump('b'))], ...loop), packet())).toBe('unknown');
     expect(verdictOfBoth(inputRules([rule(jump('missing')), rule(accept)]), packet())).toBe('unknown');
+  });
+
+  test('loops of gotos too, and only what lies on the loop: other jumps, to chains called twice as well, are what they are', () => {
+    const loop = [
+      chain('c', rule(goto('a'))),
+      chain('b', rule(jump('leaf')), rule(goto('c'))),
+      chain('a', rule(tcpDport(22), accept), rule(goto('b'))),
+      chain('leaf', rule(tcpDport(80), accept)),
+      chain('x', rule(jump('leaf')), rule(jump('leaf')), rule(jump('a'))),
+    ];
+    const asked = (first: string, dport: number) =>
+      verdictOfBoth(inputRules([rule(jump(first)), rule(drop)], ...loop), packet({ dport }));
+    expect(asked('x', 80)).toBe('accept');
+    expect(asked('x', 22)).toBe('accept');
+    expect(asked('x', 25)).toBe('unknown');
+    expect(asked('b', 80)).toBe('accept');
+    expect(asked('b', 22)).toBe('unknown');
+    expect(asked('leaf', 22)).toBe('drop');
+    // Entered where the walk over all chains meets it late.
+    expect(verdictOfBoth(inputRules([rule(jump('x'))], ...loop.toReversed()), packet({ dport: 80 }))).toBe(
+      'accept',
+    );
+    expect(verdictOfBoth(inputRules([rule(jump('c'))], ...loop.toReversed()), packet())).toBe('unknown');
+  });
+
+  test('a destination is the host itself on input, never on its way through, and not known before routing', () => {
+    const local = (field: 'saddr' | 'daddr'): Condition => ({
+      kind: 'address-type',
+      field,
+      types: ['LOCAL'],
+      limitedToInterface: false,
+      text: `${field} is local`,
+    });
+    const asked = (hook: 'prerouting' | 'forward' | 'postrouting', field: 'saddr' | 'daddr') =>
+      verdictOfBoth(chains(base(hook, {}, rule(local(field), drop))), packet({ hook: 'forward' }));
+    expect(asked('forward', 'daddr')).toBe('accept');
+    expect(asked('postrouting', 'daddr')).toBe('accept');
+    expect(asked('prerouting', 'daddr')).toBe('unknown');
+    expect(asked('forward', 'saddr')).toBe('unknown');
+    expect(verdictOfBoth(chains(dropIf(local('daddr'))), packet())).toBe('drop');
+  });
+
+  test('notrack behind connection tracking changes packets without a connection only', () => {
+    const late = base('prerouting', { priority: -100 }, rule(notrack));
+    const asked = (ctState: 'new' | 'established' | 'invalid', seen: number) =>
+      verdictOfBoth(chains(late, dropIf(field('ct-state', seen))), packet({ ctState }));
+    const [isNew, established, invalid, untracked] = [0, 1, 3, 4];
+    expect(asked('invalid', untracked)).toBe('drop');
+    expect(asked('invalid', invalid)).toBe('accept');
+    expect(asked('new', isNew)).toBe('drop');
+    expect(asked('established', established)).toBe('drop');
+    expect(asked('established', untracked)).toBe('accept');
   });
 
   test('a chain with a limit that is passed twice asks the limit twice', () => {
