@@ -1,6 +1,6 @@
 /** Operations on diagrams beside truth tables: enough of them that the caches are overwritten and grow many times. */
 import { describe, expect, test } from 'vitest';
-import { DiagramTable, EMPTY, FULL } from '../../src/packet-set/diagram.ts';
+import { DiagramTable, EMPTY, FULL, PacketSetBudgetError } from '../../src/packet-set/diagram.ts';
 import { createRandom } from '../kernel/random.ts';
 
 const VARIABLES = 8;
@@ -94,4 +94,30 @@ describe.each([1, 2, 3])('random operations, seed %i', (seed) => {
       expect(table.support(node).includes(number)).toBe(low !== high);
     }
   });
+});
+
+test('a table whose steps are spent says how many it had, in every operation and for the steps of others', () => {
+  const parity = (table: DiagramTable): number => {
+    table.addVariables(VARIABLES);
+    let odd = EMPTY;
+    for (let number = 1; number <= VARIABLES; number++) odd = table.xor(odd, table.node(number, EMPTY, FULL));
+    return odd;
+  };
+  expect(() => parity(new DiagramTable(1000, 0.01))).toThrow(
+    new PacketSetBudgetError('packet sets need more than 10 steps'),
+  );
+
+  const table = new DiagramTable(1000, 1);
+  const odd = parity(table);
+  expect(rowsOf(table, table.not(odd))).toBe(ALL & ~rowsOf(table, odd));
+  // All nodes but a few are left: it is the steps that are counted.
+  table.spend(Math.floor(1000 * (1 - table.spent)));
+  expect(table.spent).toBeCloseTo(1, 2);
+  for (const operation of [
+    () => table.spend(2),
+    () => table.and(odd, table.node(1, EMPTY, FULL)),
+    () => table.ifThenElse(odd, table.node(1, EMPTY, FULL), table.node(2, EMPTY, FULL)),
+  ])
+    expect(operation).toThrow(new PacketSetBudgetError('packet sets need more than 1000 steps'));
+  expect(table.count).toBeLessThan(200);
 });
