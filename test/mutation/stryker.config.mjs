@@ -18,7 +18,7 @@ export default {
   mutator: { excludedMutations: ['StringLiteral'] },
   // Stryker would rewrite the tsconfig.json with the interface of TypeScript 5; the tests need none of it.
   tsconfigFile: 'test/mutation/none.json',
-  ignorePatterns: ['/docs', '/dist', '/coverage', '/test/mutation/node_modules'],
+  ignorePatterns: ['/dist', '/coverage', '/test/mutation/node_modules'],
   tempDirName: '.tmp/mutation',
   cleanTempDir: 'always',
   concurrency: Number(process.env.JOBS ?? 2),
