@@ -367,6 +367,14 @@ describe('a sample', () => {
     });
   });
 
+  test.each(['saddr', 'daddr'] as const)('has the IPv4 %s that the set asks for', (side) => {
+    const space = newSpace();
+    const bits = space.bits(side).slice(0, 32);
+    const wanted = interval(address('198.51.100.64'), address('198.51.100.127'));
+    const set = space.intersect(space.version(4), space.inIntervals(bits, [wanted]));
+    expect(space.sample(set)?.[side]).toBe(wanted.lo);
+  });
+
   test('takes preferred values in the order given, where the set allows them', () => {
     const space = newSpace();
     const set = space.minus(space.version(4), source(space, '203.0.113.0', '203.0.113.127'));
