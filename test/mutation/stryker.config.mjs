@@ -22,6 +22,8 @@ export default {
   tempDirName: '.tmp/mutation',
   cleanTempDir: 'always',
   concurrency: Number(process.env.JOBS ?? 2),
+  // All tests of the checks, with coverage, on a busy machine.
+  dryRunTimeoutMinutes: 60,
   timeoutMS: 20_000,
   timeoutFactor: 4,
   disableTypeChecks: false,
