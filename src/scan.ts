@@ -28,7 +28,13 @@ import {
   type Severity,
   summarize,
 } from './finding/index.ts';
-import { assignFilesToHosts, type Inventory, type ResolvedHost, resolveHosts } from './inventory/index.ts';
+import {
+  type AssignmentProblem,
+  assignFilesToHosts,
+  type Inventory,
+  type ResolvedHost,
+  resolveHosts,
+} from './inventory/index.ts';
 import type { ParseDiagnostic, PortRanges, Ruleset } from './model/index.ts';
 import {
   DEFAULT_HEAP_BYTES,
@@ -122,13 +128,25 @@ export function scan(inputs: readonly ScanInput[], options: ScanOptions): Report
   let done = 0;
   for (const [name, files] of filesOf) {
     const host = byName.get(name) ?? hostNamed(hosts, name);
-    if (host !== undefined) auditFiles(run, estate, host, files, options);
+    const apart = options.host === undefined ? foldersApart(name, host, assignment.problems) : undefined;
+    if (host !== undefined) auditFiles(run, estate, host, files, options, apart);
     options.onProgress?.(++done, filesOf.size);
   }
-  for (const problem of assignment.problems) run.hints.add(problem.detail);
+  for (const problem of assignment.problems)
+    if (options.host === undefined || problem.kind !== 'several-folders') run.hints.add(problem.detail);
   for (const finding of checkRun(estate, run.outcomes, options.checks)) run.findings.push(finding);
   addRunHints(run, estate);
   return assemble(run, estate, options);
+}
+
+/** Why files may be of several hosts; `undefined` where nothing speaks for it, or the host is declared. */
+function foldersApart(
+  name: string,
+  host: ResolvedHost | undefined,
+  problems: readonly AssignmentProblem[],
+): string | undefined {
+  if (host === undefined || host.roleSource === 'configuration') return undefined;
+  return problems.find(({ kind, hosts }) => kind === 'several-folders' && hosts.includes(name))?.detail;
 }
 
 /** What a run has gathered so far. */
@@ -219,6 +237,7 @@ function auditFiles(
   host: ResolvedHost,
   files: readonly ScanInput[],
   options: ScanOptions,
+  apart: string | undefined,
 ): void {
   const configuration = estate.inventory?.file;
   const facts = {
@@ -227,7 +246,10 @@ function auditFiles(
     ...(configuration === undefined ? {} : { configuration }),
   };
   const heapBytes = options.heapBytes ?? DEFAULT_HEAP_BYTES;
-  const read = withNothingSaid(host, readHostExports(withinHeap(host, files, heapBytes), facts));
+  const read = withNothingSaid(
+    host,
+    readApart(readHostExports(withinHeap(host, files, heapBytes), facts), apart),
+  );
   for (const e of read.exports) run.inputs.push(toReportInput(e, host));
   for (const d of read.diagnostics) run.diagnostics.push(d);
   const input: HostInput = {
@@ -261,6 +283,18 @@ function withinHeap(
   return files.map((file) =>
     file.bytes === undefined ? file : { path: file.path, bytes: undefined, problem },
   );
+}
+
+/** What stops packets on one host stops none on another: what was read together of folders that may be several hosts is no all-clear. */
+function readApart(read: HostExports, apart: string | undefined): HostExports {
+  const last = read.exports.at(-1);
+  if (apart === undefined || last === undefined) return read;
+  const origin = { file: last.file, line: 1, column: 1, endLine: 1, endColumn: 1, path: null };
+  return {
+    ...read,
+    exports: read.exports.map((e) => (e === last ? { ...e, whole: false } : e)),
+    diagnostics: [...read.diagnostics, { kind: 'contradiction', incomplete: true, origin, detail: apart }],
+  };
 }
 
 /** Files without a single table of IP are no all-clear: says so, unless something about them is said already. */
