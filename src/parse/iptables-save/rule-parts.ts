@@ -55,12 +55,15 @@ function mergeUses(modules: readonly ModulePart[]): readonly ModulePart[] {
   });
 }
 
+/** `-s a,b` under any of its names, which may be cut short and joined with `=`. */
+const ADDRESS_LIST = /^-(?:[sd]|-(?:src|so[urce]*|dst|de[stinaon]*))[ =]?[^ ]*,/;
+
 /** The rules that the kernel makes of one line: `-s a,b -d c,d` makes four, in this order. */
 export function kernelRules(rule: Rule): readonly Rule[] {
-  if (!/^-A .* -[sd] [^ ]*,/.test(rule.text)) return [rule];
+  if (!rule.text.startsWith('-A ') || !rule.text.includes(',')) return [rule];
   let rules: readonly Rule[] = [rule];
   for (const [index, match] of rule.matches.entries()) {
-    const list = /^-[sd] [^ ]*,/.test(match.text) && match.condition.kind === 'any' ? match.condition.of : [];
+    const list = ADDRESS_LIST.test(match.text) && match.condition.kind === 'any' ? match.condition.of : [];
     if (list.length < 2) continue;
     rules = rules.flatMap((one) =>
       list.map(
@@ -86,11 +89,13 @@ export function storedAlike(a: Rule, b: Rule): boolean | undefined {
   if (a.text === b.text) return true;
   const [one, other] = [writtenForm(a), writtenForm(b)];
   if (one === undefined || other === undefined) return undefined;
-  if (one.modules !== other.modules) return false;
+  if (one.modules !== other.modules || one.target !== other.target) return false;
   return one.options === other.options || undefined;
 }
 
-function writtenForm(rule: Rule): { readonly modules: string; readonly options: string } | undefined {
+function writtenForm(
+  rule: Rule,
+): { readonly modules: string; readonly options: string; readonly target: string } | undefined {
   const syntax = syntaxOf(rule);
   if (syntax === undefined) return undefined;
   const written = (options: readonly OptionUse[]) =>
@@ -109,6 +114,7 @@ function writtenForm(rule: Rule): { readonly modules: string; readonly options: 
     options: JSON.stringify(
       [...syntax.modules, ...(syntax.jump === undefined ? [] : [syntax.jump])].map((m) => written(m.options)),
     ),
+    target: syntax.jump === undefined ? '' : `${syntax.jump.kind} ${syntax.jump.name}`,
   };
 }
 
