@@ -8,6 +8,7 @@ import type { Chain, Condition, Rule, Ruleset, Table } from '../model/index.ts';
 import {
   type Interval,
   type IpVersion,
+  intervalsMeet,
   normalizeIntervals,
   PROTOCOLS_WITH_PORTS,
   single,
@@ -181,9 +182,7 @@ function accessOf(context: HostContext, { flow, stopped }: StoppedFlow): KeptAcc
   return stopped.flatMap(({ peer, receiver, ports: missingPorts, version, closed }) => {
     const ports = flow.anyPort ? onePort(context, missingPorts) : missingPorts;
     const all = (peer?.ranges ?? []).filter((r) => r.version === version).map((r) => r.range);
-    const missing = all.filter(
-      (range) => closed.length === 0 || closed.some((c) => c.lo <= range.hi && range.lo <= c.hi),
-    );
+    const missing = all.filter((range) => closed.length === 0 || closed.some((c) => intervalsMeet(c, range)));
     const access = { version, protocol: flow.protocol, ports };
     if (receiver === undefined) return missing.map((saddr) => ({ ...access, saddr }));
     const there = rangesOfVersion(receiver.ranges, version);

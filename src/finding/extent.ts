@@ -5,10 +5,9 @@
  */
 import {
   addressBits,
-  formatAddress,
+  formatAddressInterval,
   type Interval,
   type IpVersion,
-  intervalToPrefixes,
   normalizeIntervals,
   parseAddress,
   subtractIntervals,
@@ -22,7 +21,10 @@ export const ANY_ADDRESS = 'any address';
 export function extentOfExposure({ saddr, proto, dport }: Exposure): ExtentPart {
   const { addresses, names } = readWho(saddr);
   return {
-    who: [...names, ...([4, 6] as const).flatMap((v) => writeRanges(v, addresses[v]))],
+    who: [
+      ...names,
+      ...([4, 6] as const).flatMap((v) => addresses[v].map((range) => formatAddressInterval(v, range))),
+    ],
     proto,
     ports: dport,
   };
@@ -78,17 +80,6 @@ function readRange(text: string): (Interval & { readonly version: IpVersion }) |
   }
   const hi = to === undefined ? lo : parseAddress(to);
   return hi === undefined || hi.version !== version ? undefined : { version, lo: value, hi: hi.value };
-}
-
-function writeRanges(version: IpVersion, list: readonly Interval[]): string[] {
-  return list.map((range) => {
-    const { lo, hi } = range;
-    if (lo === hi) return formatAddress(version, lo);
-    const [prefix, ...others] = intervalToPrefixes(version, range);
-    return prefix === undefined || others.length > 0
-      ? `${formatAddress(version, lo)}-${formatAddress(version, hi)}`
-      : `${formatAddress(version, prefix.value)}/${prefix.prefixLength}`;
-  });
 }
 
 function readPorts(texts: readonly string[]): Interval[] {

@@ -1,4 +1,5 @@
 /** Whom an exception is about. */
+import { intervalsMeet } from '../net/index.ts';
 import { isHostPattern, matchesHostPattern } from './host-name.ts';
 import type { AccessException, AddressRange, Endpoint, Inventory, ResolvedHost } from './inventory.ts';
 
@@ -40,5 +41,5 @@ function endpointMeansHost(endpoint: Endpoint, host: ResolvedHost): boolean {
 
 /** Whether two ranges have an address in common. */
 export function rangesOverlap(a: AddressRange, b: AddressRange): boolean {
-  return a.version === b.version && a.range.lo <= b.range.hi && b.range.lo <= a.range.hi;
+  return a.version === b.version && intervalsMeet(a.range, b.range);
 }

@@ -56,6 +56,11 @@ export function complementIntervals(list: Iterable<Interval>, max: bigint): Inte
   return out;
 }
 
+/** Whether two intervals have a value in common. */
+export function intervalsMeet(a: Interval, b: Interval): boolean {
+  return a.lo <= b.hi && b.lo <= a.hi;
+}
+
 /** What both lists contain, normalized. */
 export function intersectIntervals(a: Iterable<Interval>, b: Iterable<Interval>): Interval[] {
   const x = normalizeIntervals(a);

@@ -3,7 +3,7 @@
  * Source: ipset(8) 7.17.
  */
 import type { NamedSet, NamedSetElement, ParseResult, SetValue } from '../../model/index.ts';
-import { type Interval, type IpVersion, intervalToPrefixes } from '../../net/index.ts';
+import { type IpVersion, intervalsMeet, intervalToPrefixes } from '../../net/index.ts';
 import { DiagnosticLog, type Place, quote } from '../diagnostic-log.ts';
 import { parseNumber } from '../numbers.ts';
 import { splitSavedLine, splitShellLine, type Word } from '../words.ts';
@@ -421,17 +421,13 @@ function mayMeet(a: NamedSetElement['values'], b: NamedSetElement['values'], { s
   return a.every((one, i) => {
     const other = b[i];
     if (other === undefined) return true;
-    if (one.kind === 'interval' && other.kind === 'interval') return meets(one.range, other.range);
+    if (one.kind === 'interval' && other.kind === 'interval') return intervalsMeet(one.range, other.range);
     if (one.kind === 'port' && other.kind === 'port')
-      return one.protocol === other.protocol && meets(one.range, other.range);
+      return one.protocol === other.protocol && intervalsMeet(one.range, other.range);
     // A wildcard or not: one interface is one entry.
     if (one.kind === 'interface' && other.kind === 'interface') return one.name === other.name;
     return keyOf([one]) === keyOf([other]);
   });
-}
-
-function meets(a: Interval, b: Interval): boolean {
-  return a.lo <= b.hi && b.lo <= a.hi;
 }
 
 function toPrefix(value: SetValue): SetValue {
