@@ -124,16 +124,17 @@ export function scan(inputs: readonly ScanInput[], options: ScanOptions): Report
   const reportedPorts = portsByHost(filesOf, resolved);
   const hosts = resolved.map((host) => withReportedPorts(host, reportedPorts.get(host.name)));
   const estate = createEstate({ profile, inventory, hosts, reportedPorts, today });
-  const byName = new Map(hosts.map((h) => [h.name, h]));
+  const hostOf = hostFinder(hosts);
   let done = 0;
   for (const [name, files] of filesOf) {
-    const host = byName.get(name) ?? hostNamed(hosts, name);
-    const apart = options.host === undefined ? foldersApart(name, host, assignment.problems) : undefined;
-    if (host !== undefined) auditFiles(run, estate, host, files, options, apart);
+    const host = hostOf(name);
+    if (host !== undefined) {
+      const apart = foldersApart(name, host, assignment.problems);
+      auditFiles(run, estate, host, files, options, apart);
+    }
     options.onProgress?.(++done, filesOf.size);
   }
-  for (const problem of assignment.problems)
-    if (options.host === undefined || problem.kind !== 'several-folders') run.hints.add(problem.detail);
+  for (const problem of assignment.problems) run.hints.add(problem.detail);
   for (const finding of checkRun(estate, run.outcomes, options.checks)) run.findings.push(finding);
   addRunHints(run, estate);
   return assemble(run, estate, options);
@@ -142,10 +143,10 @@ export function scan(inputs: readonly ScanInput[], options: ScanOptions): Report
 /** Why files may be of several hosts; `undefined` where nothing speaks for it, or the host is declared. */
 function foldersApart(
   name: string,
-  host: ResolvedHost | undefined,
+  host: ResolvedHost,
   problems: readonly AssignmentProblem[],
 ): string | undefined {
-  if (host === undefined || host.roleSource === 'configuration') return undefined;
+  if (host.roleSource === 'configuration') return undefined;
   return problems.find(({ kind, hosts }) => kind === 'several-folders' && hosts.includes(name))?.detail;
 }
 
@@ -190,13 +191,18 @@ function groupByHost(
   return groups;
 }
 
-/** `resolveHosts` may join a short name with the fully qualified one of the configuration. */
-function hostNamed(hosts: readonly ResolvedHost[], name: string): ResolvedHost | undefined {
-  const short = name.toLowerCase().split('.')[0];
-  return (
-    hosts.find((h) => h.name.toLowerCase() === name.toLowerCase()) ??
-    hosts.find((h) => h.name.toLowerCase().split('.')[0] === short)
-  );
+/** Finds hosts by name. `resolveHosts` may join a short name with the fully qualified one of the configuration. */
+function hostFinder(hosts: readonly ResolvedHost[]): (name: string) => ResolvedHost | undefined {
+  const byName = new Map(hosts.map((h) => [h.name, h]));
+  return (name) => {
+    const whole = name.toLowerCase();
+    const short = whole.split('.')[0];
+    return (
+      byName.get(name) ??
+      hosts.find((h) => h.name.toLowerCase() === whole) ??
+      hosts.find((h) => h.name.toLowerCase().split('.')[0] === short)
+    );
+  };
 }
 
 /** What `nsrports` among the exports says, by host. */
@@ -205,10 +211,10 @@ function portsByHost(
   hosts: readonly ResolvedHost[],
 ): Map<string, PortRanges> {
   const out = new Map<string, PortRanges>();
-  const byName = new Map(hosts.map((h) => [h.name, h]));
+  const hostOf = hostFinder(hosts);
   for (const [name, files] of filesOf) {
     const ranges = readPortRanges(files);
-    const host = byName.get(name) ?? hostNamed(hosts, name);
+    const host = hostOf(name);
     if (host !== undefined && (ranges.service ?? ranges.connection) !== undefined) out.set(host.name, ranges);
   }
   return out;
@@ -288,12 +294,21 @@ function withinHeap(
 /** What stops packets on one host stops none on another: what was read together of folders that may be several hosts is no all-clear. */
 function readApart(read: HostExports, apart: string | undefined): HostExports {
   const last = read.exports.at(-1);
-  if (apart === undefined || last === undefined) return read;
-  const origin = { file: last.file, line: 1, column: 1, endLine: 1, endColumn: 1, path: null };
+  return apart === undefined || last === undefined ? read : asIncomplete(read, last, 'contradiction', apart);
+}
+
+/** The same with one export that does not count as read whole, and why. */
+function asIncomplete(
+  read: HostExports,
+  part: ReadExport,
+  kind: ParseDiagnostic['kind'],
+  detail: string,
+): HostExports {
+  const origin = { file: part.file, line: 1, column: 1, endLine: 1, endColumn: 1, path: null };
   return {
     ...read,
-    exports: read.exports.map((e) => (e === last ? { ...e, whole: false } : e)),
-    diagnostics: [...read.diagnostics, { kind: 'contradiction', incomplete: true, origin, detail: apart }],
+    exports: read.exports.map((e) => (e === part ? { ...e, whole: false } : e)),
+    diagnostics: [...read.diagnostics, { kind, incomplete: true, origin, detail }],
   };
 }
 
@@ -303,13 +318,8 @@ function withNothingSaid(host: ResolvedHost, read: HostExports): HostExports {
   // Tables of netdev, arp and bridge decide nothing that is judged.
   const isJudged = read.ruleset.tables.some(({ family }) => ['ip', 'ip6', 'inet'].includes(family));
   if (first === undefined || isJudged || read.diagnostics.some((d) => d.incomplete)) return read;
-  const origin = { file: first.file, line: 1, column: 1, endLine: 1, endColumn: 1, path: null };
   const detail = `there are no firewall rules among the files of ${host.name}; add the output of iptables-save and ip6tables-save, of "nft -j list ruleset", or a copy of /etc/firewalld`;
-  return {
-    ...read,
-    exports: read.exports.map((e) => (e === first ? { ...e, whole: false } : e)),
-    diagnostics: [...read.diagnostics, { kind: 'unsupported', incomplete: true, origin, detail }],
-  };
+  return asIncomplete(read, first, 'unsupported', detail);
 }
 
 function toReportInput(read: ReadExport, host: ResolvedHost): ReportInput {

@@ -117,8 +117,7 @@ export function assignFilesToHosts(
   }
   for (const { name, candidates } of ambiguous) problems.push(ambiguousName(name, candidates));
   problems.push(...findSharedPlaces(hosts, placeOf));
-  problems.push(...findNestedFolders(placed, tree));
-  if (options.host === undefined) problems.push(...patterns.unmatched());
+  if (options.host === undefined) problems.push(...findNestedFolders(placed, tree), ...patterns.unmatched());
   return { hosts, problems };
 }
 
@@ -329,19 +328,27 @@ function ambiguousName(name: string, candidates: readonly string[]): AssignmentP
   return { kind: 'ambiguous-name', detail, files: [], hosts: [name, ...candidates] };
 }
 
+/** Hosts whose files are of several parts, each with the first file of every part. */
+function hostsInParts(
+  files: readonly { readonly host: string; readonly part: string; readonly path: string }[],
+): [string, ReadonlyMap<string, string>][] {
+  const byHost = new Map<string, Map<string, string>>();
+  for (const { host, part, path } of files) {
+    const parts = byHost.get(host) ?? new Map<string, string>();
+    if (!parts.has(part)) parts.set(part, path);
+    byHost.set(host, parts);
+  }
+  return [...byHost].filter(([, parts]) => parts.size > 1);
+}
+
 /** Hosts named after a folder with further folders in it, each of which may be a host's: `exports/site-a/client-01`. */
 function findNestedFolders(placed: readonly PlacedFile[], tree: ScannedTree): AssignmentProblem[] {
-  const filesOf = new Map<string, Map<string, string>>();
-  for (const { path, host } of placed) {
-    const inside = tree.folderInside(path);
-    if (inside === undefined || inside.toLowerCase() === host.toLowerCase()) continue;
-    const folders = filesOf.get(host) ?? new Map<string, string>();
-    if (!folders.has(inside)) folders.set(inside, path);
-    filesOf.set(host, folders);
-  }
+  const inner = placed.flatMap(({ path, host }) => {
+    const part = tree.folderInside(path);
+    return part === undefined || part.toLowerCase() === host.toLowerCase() ? [] : [{ host, part, path }];
+  });
   const problems: AssignmentProblem[] = [];
-  for (const [host, folders] of filesOf) {
-    if (folders.size < 2) continue;
+  for (const [host, folders] of hostsInParts(inner)) {
     const files = [...folders.values()];
     const detail = `${files.slice(0, 4).join(', ')} count as exports of one host, ${host}, the folder that ${[...folders.keys()].slice(0, 4).join(', ')} lie in; if each of them is a host, scan the folder ${host} itself, or declare them under hosts: in nwaudit.yaml`;
     problems.push({ kind: 'several-folders', detail, files, hosts: [host] });
@@ -354,16 +361,9 @@ function findSharedPlaces(
   hosts: ReadonlyMap<string, string>,
   placeOf: ReadonlyMap<string, string>,
 ): AssignmentProblem[] {
-  const filesOf = new Map<string, Map<string, string>>();
-  for (const [path, place] of placeOf) {
-    const host = hosts.get(path) ?? '';
-    const places = filesOf.get(host) ?? new Map<string, string>();
-    if (!places.has(place)) places.set(place, path);
-    filesOf.set(host, places);
-  }
+  const placed = [...placeOf].map(([path, part]) => ({ host: hosts.get(path) ?? '', part, path }));
   const problems: AssignmentProblem[] = [];
-  for (const [host, places] of filesOf) {
-    if (places.size < 2) continue;
+  for (const [host, places] of hostsInParts(placed)) {
     const files = [...places.values()];
     const detail = `${files.join(', ')} count as exports of one host, ${host}; name them with exports: if they are not`;
     problems.push({ kind: 'several-places', detail, files, hosts: [host] });
