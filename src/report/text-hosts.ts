@@ -16,12 +16,20 @@ export function groupByHost(findings: readonly Finding[]): { host: string | null
   }
   const weighed = [...groups].map(([host, own]) => ({ host, findings: own, counts: countBySeverity(own) }));
   return weighed.sort((a, b) => {
-    for (const severity of WORST_FIRST) {
-      if (a.counts[severity] !== b.counts[severity]) return b.counts[severity] - a.counts[severity];
-    }
+    const worse = compareCounts(a.counts, b.counts);
+    if (worse !== 0) return worse;
     if (a.host === null || b.host === null) return a.host === null ? 1 : -1;
     return compareText(a.host, b.host);
   });
+}
+
+/** Order of counts, the worse ones first. */
+export function compareCounts(
+  a: Readonly<Record<Severity, number>>,
+  b: Readonly<Record<Severity, number>>,
+): number {
+  const worse = WORST_FIRST.find((severity) => a[severity] !== b[severity]);
+  return worse === undefined ? 0 : b[worse] - a[worse];
 }
 
 /** `2 critical, 1 low`; empty when there is none. */

@@ -10,7 +10,7 @@ import {
 } from '../finding/index.ts';
 import { count, wrap } from './layout.ts';
 import type { TextContext } from './text-finding.ts';
-import { groupByHost, RUN_GROUP, WORST_FIRST } from './text-hosts.ts';
+import { compareCounts, groupByHost, RUN_GROUP, WORST_FIRST } from './text-hosts.ts';
 
 /** Hosts in the summary table; further ones share a row. */
 const MAX_TABLE_HOSTS = 40;
@@ -58,10 +58,7 @@ export function checkSection(report: Report, context: TextContext): string[] {
     findings,
     counts: countBySeverity(findings),
   }));
-  counted.sort((a, b) => {
-    const worse = WORST_FIRST.find((severity) => a.counts[severity] !== b.counts[severity]);
-    return worse === undefined ? compareText(a.check, b.check) : b.counts[worse] - a.counts[worse];
-  });
+  counted.sort((a, b) => compareCounts(a.counts, b.counts) || compareText(a.check, b.check));
   const rows = counted.map(({ check, findings, counts }) => {
     const hosts = new Set(findings.flatMap(({ host }) => host ?? [])).size;
     return [tableCell(check), hosts === 0 ? '-' : String(hosts), ...countCells(counts, context), ''];
