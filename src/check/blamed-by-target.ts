@@ -118,6 +118,7 @@ class SharedBlame {
 class Interesting {
   readonly #context: HostContext;
   readonly #addressed: Addressed;
+  readonly #withPorts: PacketSet;
   readonly #filter: PacketSet;
   readonly #known = new Map<Rule, Map<string, PacketSet | 'anyone'>>();
 
@@ -126,8 +127,8 @@ class Interesting {
     this.#context = context;
     this.#addressed = addressed;
     // Of a host with a role, every port it opens has to have a reason.
-    const withPorts = space.inIntervals(space.bits('protocol'), PROTOCOLS_WITH_PORTS.map(single));
-    this.#filter = space.intersect(withPorts, addressed.toSome);
+    this.#withPorts = space.inIntervals(space.bits('protocol'), PROTOCOLS_WITH_PORTS.map(single));
+    this.#filter = space.intersect(this.#withPorts, addressed.toSome);
   }
 
   /** Whether some target is concerned by what a rule accepts; remembered. */
@@ -151,9 +152,8 @@ class Interesting {
     const set = rule === undefined ? 'anyone' : this.#known.get(rule)?.get(environment.key);
     if (set === undefined || set === 'anyone') return () => true;
     const { space } = this.#context.space;
-    const withPorts = space.inIntervals(space.bits('protocol'), PROTOCOLS_WITH_PORTS.map(single));
     const destinations = space.exists(
-      space.intersect(set, withPorts),
+      space.intersect(set, this.#withPorts),
       space.variablesExcept({ fields: ['daddr'], version: true }),
     );
     const concerned = byTarget(this.#context, this.#addressed, destinations);

@@ -21,13 +21,13 @@ const MOST_LISTED = 4;
 /** Ranges of addresses of one version that are looked at for a finding; of more than that (masks with holes), the lowest. */
 export const MOST_INTERVALS = 5_000;
 
-/** `a, b and c`; long lists end in `and N more`. */
-export function listed(items: readonly string[], most: number = MOST_LISTED): string {
+/** `a, b and c`; long lists end in `and N more`. `cut`: there are more than the items. */
+export function listed(items: readonly string[], most: number = MOST_LISTED, cut = false): string {
   if (items.length === 0) return 'none';
   if (items.length === 1) return items[0]!;
   if (items.length <= most) return `${items.slice(0, -1).join(', ')} and ${items[items.length - 1]}`;
   const left = items.length - most + 1;
-  return `${items.slice(0, most - 1).join(', ')} and ${items.length < MOST_INTERVALS ? left : `at least ${left}`} more`;
+  return `${items.slice(0, most - 1).join(', ')} and ${cut ? 'at least ' : ''}${left} more`;
 }
 
 /** Sources as part of a sentence: `any IPv4 address`, `192.0.2.0/24 and 198.51.100.7`. */
@@ -35,7 +35,7 @@ export function describeSources(sources: Sources): string {
   const parts = [...sources].flatMap(([version, list]) => {
     if (list.length === 0) return [];
     if (isAnySource(version, list)) return [`any IPv${version} address`];
-    return [listed(describeAddresses(version, list).saddr)];
+    return [listed(describeAddresses(version, list).saddr, MOST_LISTED, list.length >= MOST_INTERVALS)];
   });
   return parts.length === 0 ? 'nobody' : parts.join(' and ');
 }

@@ -3,7 +3,7 @@ import { countIntervals, type IpVersion, single, subtractIntervals, TCP } from '
 import { isAnySource, type PacketSet } from '../../packet-set/index.ts';
 import type { Decision } from '../../semantics/index.ts';
 import { acceptedByPlace, newFromOutside } from '../blamed.ts';
-import { listed } from '../describe.ts';
+import { listed, MOST_INTERVALS } from '../describe.ts';
 import { type Evidence, evidence, ruleOrigin } from '../evidence.ts';
 import { inputExposures } from '../exposure.ts';
 import type { HostContext } from '../host-context.ts';
@@ -69,8 +69,8 @@ function openParts(context: HostContext): Map<Rule, { decision: Decision; open: 
 /** What a set of packets leaves open. */
 function openOf(context: HostContext, version: IpVersion, set: PacketSet): string[] {
   const { space } = context.space;
-  const sources = space.valuesUpTo(set, 'saddr', version, 5_000);
-  const destinations = space.valuesUpTo(set, 'daddr', version, 5_000);
+  const sources = space.valuesUpTo(set, 'saddr', version, MOST_INTERVALS);
+  const destinations = space.valuesUpTo(set, 'daddr', version, MOST_INTERVALS);
   const isWhole = countIntervals(destinations.intervals) === 1n << (version === 4 ? 32n : 128n);
   return [
     ...(sources.complete && isAnySource(version, sources.intervals) ? ['source'] : []),

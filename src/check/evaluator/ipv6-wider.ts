@@ -11,7 +11,7 @@ import {
 } from '../../net/index.ts';
 import { describePorts, isAnySource, type PacketSet } from '../../packet-set/index.ts';
 import { acceptedByPlace, newFromOutside } from '../blamed.ts';
-import { describeService, describeWitness } from '../describe.ts';
+import { describeService, describeWitness, MOST_INTERVALS } from '../describe.ts';
 import { chainOrigin, evidence, placeText, ruleOrigin } from '../evidence.ts';
 import { inputExposures } from '../exposure.ts';
 import type { HostContext } from '../host-context.ts';
@@ -114,7 +114,7 @@ function anySourcePorts(
   const open: Interval[] = [];
   for (const { values, rest } of space.partition(seen, 'dport', version)) {
     // A scattered set of sources is not listed; it is then no network either.
-    const { intervals, complete } = space.valuesUpTo(rest, 'saddr', version, 5_000);
+    const { intervals, complete } = space.valuesUpTo(rest, 'saddr', version, MOST_INTERVALS);
     if (complete && isAnySource(version, intervals)) open.push(...values);
   }
   return normalizeIntervals(open.map((i) => interval(i.lo, i.hi)));
