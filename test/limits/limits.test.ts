@@ -112,6 +112,14 @@ describe('limits of memory', () => {
     expect(report.exitCode).toBe(3);
   });
 
+  test('rules that translate take more, with the square of their number', () => {
+    const reasonFor = (input: string) =>
+      scanTexts(inFolder('client-01', INPUTS[input]!.files(400)), CONFIG, { heapBytes: 6 * MEGABYTE })
+        .hosts[0]?.notRun[0]?.reason ?? '';
+    expect(reasonFor('nat')).toMatch(/its 402 rules \(400 of them translate\) and \d+ values.* heap of 6 MB/);
+    expect(reasonFor('different-rules')).not.toMatch(/may need/);
+  });
+
   test('a host with more bytes than the heap may hold is not read, and the others are judged', () => {
     const report = scanTexts(texts, CONFIG, { heapBytes: MEGABYTE / 4 });
     expect(report.inputs.filter(({ whole }) => !whole).map(({ host }) => host)).toEqual(['client-01']);
