@@ -3,6 +3,7 @@
  * Needs root, network namespaces and the iptables programs; says so and does nothing where they are missing.
  */
 import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { Condition, Rule, Table } from '../../src/model/index.ts';
 import { parseIpsetSave } from '../../src/parse/ipset-save/index.ts';
@@ -130,6 +131,21 @@ describe.skipIf(!possible)('rules loaded and saved by the real programs mean the
       ...rules.filter((r) => r.startsWith('-A PRE')),
       ...rules.filter((r) => r.startsWith('-A POST')),
     ]);
+  });
+});
+
+describe.skipIf(!possible)('what a script deletes', () => {
+  it.each(['iptables', 'iptables-legacy'])('is what %s deletes', (program) => {
+    const script = readFileSync(
+      new URL('../../fixtures/unusual/deletions-named.sh', import.meta.url),
+      'utf8',
+    ).replaceAll(/^iptables /gm, `${program} `);
+    // One command of it deletes nothing and fails.
+    const input = `{\n${script}\n} 2>/dev/null\n${program}-save -t filter`;
+    const run = spawnSync('unshare', ['-n', '-m', 'sh'], { input, encoding: 'utf8' });
+    const after = meaningsOf(parseIptablesSave(run.stdout, 'after').ruleset.tables[0]);
+    expect(after.length).toBeGreaterThan(2);
+    expect(meaningsOf(parseIptablesSave(script, 'before.sh').ruleset.tables[0])).toEqual(after);
   });
 });
 
