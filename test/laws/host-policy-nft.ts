@@ -140,7 +140,12 @@ class TableText {
     out.push(...this.#protocol(rule, own));
     const named = proto ?? '';
     if (sport !== undefined) out.push(match(payload(named, 'sport'), rangesOf(sport.value), sport.negated));
-    if (dport !== undefined) out.push(match(payload(named, 'dport'), rangesOf(dport.value), dport.negated));
+    if (dport !== undefined) {
+      // Of two inequalities side by side nft makes one comparison: a set asks for itself.
+      const asked = rangesOf(dport.value);
+      const joins = sport?.negated === true && dport.negated && typeof asked === 'number';
+      out.push(match(payload(named, 'dport'), joins ? { set: [asked] } : asked, dport.negated));
+    }
     if (icmp !== undefined) {
       const protocol = own === 4 ? 'icmp' : 'icmpv6';
       out.push(match(payload(protocol, 'type'), icmp.value.type, icmp.negated));
