@@ -105,6 +105,9 @@ export const MOST_SOURCES = 200;
 
 export const TOO_MANY_SOURCES = `More than ${MOST_SOURCES} sources need this access: write them as a set of your own.`;
 
+/** Characters in the name of an ipset. Source: IPSET_MAXNAMELEN in the kernel's linux/netfilter/ipset/ip_set.h, with the closing zero. */
+export const LONGEST_IPSET_NAME = 31;
+
 /** The table and the chain a change is about. */
 export function targetOf(change: Change): { readonly table: Table; readonly chain: Chain } {
   return 'place' in change ? change.place : change;
@@ -204,4 +207,15 @@ export function isPartOfRule({ chain, rule }: RulePlace): boolean {
       origin.column === column &&
       origin.path === path,
   );
+}
+
+/** A name that none of a command's sets has yet, which is then taken: two rules may differ in their destinations alone. `longest`: in characters. */
+export function freeSetName(wanted: string, taken: Set<string>, longest: number): string {
+  let name = wanted.slice(0, longest);
+  for (let i = 2; taken.has(name); i++) {
+    const ending = `-${i}`;
+    name = `${wanted.slice(0, longest - ending.length)}${ending}`;
+  }
+  taken.add(name);
+  return name;
 }

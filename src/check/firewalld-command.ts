@@ -19,6 +19,8 @@ import {
   type Advice,
   type Change,
   type ChangeContext,
+  freeSetName,
+  LONGEST_IPSET_NAME,
   MOST_SOURCES,
   NEXT,
   type RulePlace,
@@ -371,20 +373,17 @@ function additionsOf(
           additions.push(richRule({ version, address, way, protocol, port, priority }));
       continue;
     }
-    const name = freeName(`nw-${version === 6 ? 'v6-' : ''}${protocol}-${ports[0] ?? 'all'}`, names);
+    const name = freeSetName(
+      `nw-${version === 6 ? 'v6-' : ''}${protocol}-${ports[0] ?? 'all'}`,
+      names,
+      LONGEST_IPSET_NAME,
+    );
     before.push(...newIpset(name, version, addresses));
     const side = way === 'in' ? 'source' : 'destination';
     for (const port of ports)
       additions.push(richRuleOf(undefined, side, `ipset="${name}"`, protocol, port, priority));
   }
   return { before, additions };
-}
-
-function freeName(wanted: string, taken: Set<string>): string {
-  let name = wanted;
-  for (let i = 2; taken.has(name); i++) name = `${wanted}-${i}`;
-  taken.add(name);
-  return name;
 }
 
 function newIpset(name: string, version: IpVersion, addresses: readonly string[]): string[] {

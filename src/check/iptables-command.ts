@@ -12,7 +12,9 @@ import {
 import {
   type Advice,
   type Change,
+  freeSetName,
   isNamedAnew,
+  LONGEST_IPSET_NAME,
   MOST_SOURCES,
   NEXT,
   NO_ADVICE,
@@ -156,6 +158,7 @@ function bodiesOf(
   if (sources > MOST_SOURCES) return undefined;
   const before: string[] = [];
   const bodies: string[] = [];
+  const names = new Set<string>();
   const accept = (...parts: readonly string[]) => [...parts, '-j ACCEPT'].filter((p) => p !== '').join(' ');
   for (const rule of rules) {
     switch (rule.kind) {
@@ -171,8 +174,8 @@ function bodiesOf(
         break;
       case 'access': {
         let matches = rule.sources.map((source) => addressMatch(rule.version, source, direction));
-        if (sources > MOST_RULES) {
-          const set = ipsetOf(rule);
+        if (sources > MOST_RULES && matches.length > 1) {
+          const set = ipsetOf(rule, names);
           before.push(...set.commands);
           matches = [`-m set --match-set ${set.name} ${direction === 'in' ? 'src' : 'dst'}`];
         }
@@ -191,14 +194,16 @@ function bodiesOf(
 /** Router advertisement, neighbour solicitation and advertisement (RFC 4861). */
 const NEIGHBOUR_TYPES = [134, 135, 136];
 
-function ipsetOf(rule: Extract<WantedRule, { readonly kind: 'access' }>): {
+function ipsetOf(
+  rule: Extract<WantedRule, { readonly kind: 'access' }>,
+  taken: Set<string>,
+): {
   readonly name: string;
   readonly commands: readonly string[];
 } {
   const { version, protocol, sources, ports } = rule;
   const parts = [...(version === 6 ? ['v6'] : []), formatProtocol(protocol), ...ports.map((p) => p.lo)];
-  // Longest name of an ipset: 31 characters.
-  const name = `nw-${parts.join('-')}`.slice(0, 31);
+  const name = freeSetName(`nw-${parts.join('-')}`, taken, LONGEST_IPSET_NAME);
   const prefixes = sources.flatMap((source) => intervalToPrefixes(version, source));
   const add = prefixes.map(
     (prefix) => `ipset add ${name} ${formatAddress(version, prefix.value)}/${prefix.prefixLength}`,

@@ -54,6 +54,28 @@ describe('rules of called chains', () => {
     expect(told(filter(rules, ['ssh']))[0]!.message).toContain('line 6 of the export in chain INPUT');
   });
 
+  test('name the chain alone, and its table too where that is another one', () => {
+    const here = ['-A INPUT -s 192.0.2.0/24 -j DROP', '-A INPUT -p tcp -j ssh', SSH, '-A ssh -j ACCEPT'];
+    const raw = '*raw\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -s 192.0.2.0/24 -j DROP\nCOMMIT\n';
+    const messages = (rules: readonly string[], chains: readonly string[], more = '') =>
+      told(filter(rules, chains, more))
+        .filter(({ check }) => check !== 'unused-chain')
+        .map(({ message }) => message);
+    expect(messages(here, ['ssh'])[0]).toMatch(/line 6 of the export in chain INPUT(?! of table)/);
+    const rule = '-A INPUT -s 192.0.2.7/32 -p tcp -m tcp --dport 22 -j ACCEPT';
+    expect(messages([rule], [], raw)[0]).toMatch(/line 9 of the export in chain PREROUTING of table raw/);
+    const own = messages(['-A INPUT -s 192.0.2.0/24 -j DROP', rule], []);
+    expect(own[0]).toMatch(/line 5 of the export(?! in chain)/);
+  });
+
+  test('name the policy that takes their packets, with its table', () => {
+    const raw = '*raw\n:PREROUTING DROP [0:0]\n-A PREROUTING -s 198.51.100.0/24 -j ACCEPT\nCOMMIT\n';
+    const rule = '-A INPUT -s 192.0.2.7/32 -p tcp -m tcp --dport 22 -j ACCEPT';
+    expect(told(filter([rule], [], raw)).map(({ message }) => message)).toEqual([
+      expect.stringContaining('the policy of chain PREROUTING of table raw'),
+    ]);
+  });
+
   test('are taken by their own chain, not by another call of it', () => {
     const rules = [
       '-A INPUT -i eth0 -j ssh',

@@ -266,6 +266,82 @@ describe('what a command would take away besides', () => {
   });
 });
 
+describe('many sources', () => {
+  const nodes = (count: number) =>
+    Object.fromEntries(
+      Array.from({ length: count }, (_, i) => [
+        `sn-${i}`,
+        { role: 'storage-node', addresses: [`192.0.2.${20 + 2 * i}`] },
+      ]),
+    );
+  const text = [
+    '*filter',
+    ':INPUT DROP [0:0]',
+    ':FORWARD DROP [0:0]',
+    ':OUTPUT ACCEPT [0:0]',
+    '-A INPUT -i lo -j ACCEPT',
+    '-A INPUT -p tcp -m tcp --dport 7938:9936 -j ACCEPT',
+    'COMMIT\n',
+  ].join('\n');
+  /** With the server. */
+  const withSources = (count: number, exceptions: readonly unknown[] = []) => {
+    const hosts = {
+      'nw-server': { role: 'server', addresses: ['192.0.2.10'] },
+      'client-01': CONFIG.hosts['client-01'],
+      ...nodes(count - 1),
+    };
+    const { findings } = scanTexts({ 'client-01.rules': text }, { ...CONFIG, hosts, exceptions });
+    const found = findings.filter((f) => f.check === 'client-inbound-unscoped' && f.hook === 'input');
+    return only(found).remediation!.commands[0]!.command.split(' && \\\n');
+  };
+
+  test('get a rule each up to twelve', () => {
+    const lines = withSources(12);
+    expect(lines).toHaveLength(12);
+    expect(lines[0]).toBe('iptables -R INPUT 2 -s 192.0.2.10/32 -p tcp -m tcp --dport 7938:9936 -j ACCEPT');
+  });
+
+  test('beyond that are an ipset, which stands before the rule that asks it', () => {
+    const lines = withSources(13);
+    expect(lines).toHaveLength(15);
+    expect(lines[0]).toBe('ipset create nw-tcp-7938 hash:net');
+    expect(lines[1]).toBe('ipset add nw-tcp-7938 192.0.2.10/32');
+    expect(lines.at(-1)).toBe(
+      'iptables -R INPUT 2 -m set --match-set nw-tcp-7938 src -p tcp -m tcp --dport 7938:9936 -j ACCEPT',
+    );
+  });
+
+  test('are a set for each list of ports, with a name of its own, and a source alone is none', () => {
+    const exception = {
+      to: 'client-01',
+      reason: 'restore tests',
+      owner: 'backup-team',
+      expires: '2027-03-31',
+    };
+    const lab = { id: 'lab', from: ['203.0.113.7', '203.0.113.9'], ports: 'tcp/7938-7999' };
+    const one = { id: 'one', from: '203.0.113.20', ports: 'tcp/7938-8049' };
+    const lines = withSources(
+      13,
+      [lab, one].map((given) => ({ ...exception, ...given })),
+    );
+    expect(lines.filter((line) => line.startsWith('ipset create'))).toEqual([
+      'ipset create nw-tcp-7938 hash:net',
+      'ipset create nw-tcp-7938-2 hash:net',
+    ]);
+    expect(lines.filter((line) => line.startsWith('ipset add nw-tcp-7938-2'))).toEqual([
+      'ipset add nw-tcp-7938-2 203.0.113.7/32',
+      'ipset add nw-tcp-7938-2 203.0.113.9/32',
+    ]);
+    expect(
+      lines.filter((line) => line.startsWith('iptables')).map((line) => line.split(' -p tcp')[0]),
+    ).toEqual([
+      'iptables -R INPUT 2 -m set --match-set nw-tcp-7938 src',
+      'iptables -I INPUT 3 -m set --match-set nw-tcp-7938-2 src',
+      'iptables -I INPUT 4 -s 203.0.113.20/32',
+    ]);
+  });
+});
+
 describe('tests that an export does not explain', () => {
   test('thousands of one kind are one finding with the first places', () => {
     const rules = Array.from(
