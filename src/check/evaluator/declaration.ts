@@ -2,7 +2,7 @@ import { checkDeclarations, type DeclarationFact } from '../../inventory/index.t
 import { listed } from '../describe.ts';
 import { evidence, plainOrigin } from '../evidence.ts';
 import { choiceOption, type Evaluator } from './evaluator.ts';
-import { wideServiceRanges } from './wide-range.ts';
+import { wideExceptions, wideServiceRanges } from './wide-range.ts';
 import { wideWaivers } from './wide-waiver.ts';
 
 const KINDS = ['expired-exception', 'expired-waiver'] as const;
@@ -40,6 +40,7 @@ export const wideDeclaration: Evaluator = {
     const { inventory, hosts, today } = context.estate;
     yield* wideServiceRanges(context.estate);
     if (inventory === undefined) return;
+    yield* wideExceptions(context.estate);
     yield* wideWaivers(context);
     const wide = checkDeclarations(inventory, hosts, today).filter(
       (fact): fact is WideFact => fact.kind === 'too-wide' || fact.kind === 'contains-other-roles',

@@ -1,11 +1,13 @@
-import type { ConfigOrigin, ResolvedHost } from '../../inventory/index.ts';
+import type { ConfigOrigin, PortSelector, ResolvedHost } from '../../inventory/index.ts';
 import type { Origin } from '../../model/index.ts';
 import {
   countIntervals,
+  formatProtocol,
   type Interval,
   intersectIntervals,
   interval,
   normalizeIntervals,
+  PROTOCOLS_WITH_PORTS,
   subtractIntervals,
 } from '../../net/index.ts';
 import { describePorts } from '../../packet-set/index.ts';
@@ -83,8 +85,53 @@ function* wideRangesOf(estate: Estate): Iterable<WideRange> {
 function isWide(estate: Estate, host: ResolvedHost): boolean {
   const ranges = normalizeIntervals(host.servicePorts ?? []);
   const usual = defaultServiceRange(estate);
-  const needed = [countIntervals(usual), BigInt(leastPorts(estate, host))];
-  const most = needed.reduce((limit, n) => (2n * n > limit ? 2n * n : limit), MOST_SERVICE_PORTS);
-  if (countIntervals(ranges) > most) return true;
+  if (countIntervals(ranges) > mostPorts(countIntervals(usual), BigInt(leastPorts(estate, host))))
+    return true;
   return intersectIntervals(subtractIntervals(ranges, usual), [SYSTEM_PORTS]).length > 0;
+}
+
+function mostPorts(...needed: readonly bigint[]): bigint {
+  return needed.reduce((limit, n) => (2n * n > limit ? 2n * n : limit), MOST_SERVICE_PORTS);
+}
+
+/** Exceptions in force for more ports of a protocol than the widest service range: nobody decided about each service behind them. */
+export function* wideExceptions(estate: Estate): Iterable<Evidence> {
+  const most = mostPorts(countIntervals(defaultServiceRange(estate)));
+  for (const exception of estate.inventory?.exceptions ?? []) {
+    if (exception.expires < estate.today) continue;
+    for (const [protocol, ranges] of portsByProtocol(exception.ports)) {
+      const count = countIntervals(ranges);
+      if (count <= most) continue;
+      const text = listed(
+        describePorts(ranges).map((port) => `${formatProtocol(protocol)}/${port}`),
+        8,
+      );
+      yield evidence({
+        host: null,
+        origin: plainOrigin(exception.origin),
+        facts: {
+          declaration: `the exception ${exception.id}`,
+          ranges: text,
+          hosts: 'none',
+          kind: 'exception-ports',
+          severity: 'none',
+          count: String(count),
+          usual: '',
+          system: '',
+        },
+        meaning: ['exception-ports', exception.id, text],
+      });
+    }
+  }
+}
+
+/** Of protocols with ports; a selector without ports is for all of them. */
+function portsByProtocol(selectors: readonly PortSelector[]): Map<number, Interval[]> {
+  const all = new Map<number, Interval[]>();
+  for (const { protocol, ports } of selectors) {
+    if (!PROTOCOLS_WITH_PORTS.includes(protocol)) continue;
+    const known = all.get(protocol) ?? [];
+    all.set(protocol, normalizeIntervals([...known, ...(ports.length === 0 ? [interval(0, 65535)] : ports)]));
+  }
+  return all;
 }
