@@ -125,16 +125,18 @@ export function scan(inputs: readonly ScanInput[], options: ScanOptions): Report
   const hosts = resolved.map((host) => withReportedPorts(host, reportedPorts.get(host.name)));
   const estate = createEstate({ profile, inventory, hosts, reportedPorts, today });
   const hostOf = hostFinder(hosts);
+  const toldOfHosts = new Set<string>();
   let done = 0;
   for (const [name, files] of filesOf) {
     const host = hostOf(name);
     if (host !== undefined) {
       const apart = foldersApart(name, host, assignment.problems);
+      if (apart !== undefined) toldOfHosts.add(apart);
       auditFiles(run, estate, host, files, options, apart);
     }
     options.onProgress?.(++done, filesOf.size);
   }
-  for (const problem of assignment.problems) run.hints.add(problem.detail);
+  for (const { detail } of assignment.problems) if (!toldOfHosts.has(detail)) run.hints.add(detail);
   for (const finding of checkRun(estate, run.outcomes, options.checks)) run.findings.push(finding);
   addRunHints(run, estate);
   return assemble(run, estate, options);

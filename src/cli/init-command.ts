@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { seenHost } from '../init/index.ts';
 import {
+  type AssignmentProblem,
   assignFilesToHosts,
   type SeenHost,
   suggestInventory,
@@ -35,8 +36,10 @@ export async function initCommand(
   if (output !== undefined && output !== '-') await checkTarget(output, options.force, io);
   const files = await collectFiles(paths, io);
   for (const note of files.notes) await say(io, note);
-  const byHost = groupByHost(files.inputs, files.roots, host, io);
-  let whole = files.inputs.length > 0;
+  const { byHost, problems } = groupByHost(files.inputs, files.roots, host, io);
+  for (const { detail } of problems) await say(io, detail);
+  // As for scan: what may be two hosts is not known as one.
+  let whole = files.inputs.length > 0 && problems.every(({ kind }) => kind !== 'several-folders');
   const heapBytes = io.heapBytes ?? DEFAULT_HEAP_BYTES;
   const hosts: SeenHost[] = [];
   const refuse = async (name: string, reason: string) => {
@@ -67,7 +70,9 @@ export async function initCommand(
   if (!whole)
     await say(
       io,
-      files.inputs.length === 0 ? 'there is no export to read' : 'some export was not read whole',
+      files.inputs.length === 0
+        ? 'there is no export to read'
+        : 'some export was not read whole, or its host is not certain',
     );
   return whole ? EXIT.ok : EXIT.incomplete;
 }
@@ -86,8 +91,8 @@ function groupByHost(
   roots: readonly string[],
   host: string | undefined,
   io: CliIo,
-): Map<string, ScanInput[]> {
-  const { hosts } = assignFilesToHosts(inputs, roots, undefined, {
+): { readonly byHost: Map<string, ScanInput[]>; readonly problems: readonly AssignmentProblem[] } {
+  const { hosts, problems } = assignFilesToHosts(inputs, roots, undefined, {
     currentFolder: io.cwd,
     ...(host !== undefined && { host }),
   });
@@ -96,5 +101,5 @@ function groupByHost(
     const name = hosts.get(input.path) ?? input.path;
     groups.set(name, [...(groups.get(name) ?? []), input]);
   }
-  return groups;
+  return { byHost: groups, problems };
 }

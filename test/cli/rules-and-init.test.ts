@@ -179,6 +179,18 @@ COMMIT
     expect(stdout).toMatch(/and 29 further sources/);
   });
 
+  it('folders that may be several hosts are told, exit code 3, as in a scan; --host settles it', async () => {
+    const files = { 'site-a/client-01/fw.v4': RULES, 'site-a/client-02/fw.v4': RULES };
+    const cwd = makeFolder(files);
+    const { exitCode, stderr } = await runCli(['init'], { cwd });
+    expect(stderr).toMatch(
+      /client-01, client-02 lie in; if each of them is a host, scan the folder site-a itself/,
+    );
+    expect(exitCode).toBe(3);
+    const settled = await runCli(['init', '--host', 'site-a'], { cwd });
+    expect(settled.stderr).not.toMatch(/site-a itself/);
+  });
+
   it('nothing to read is exit code 3, with an example configuration', async () => {
     const { exitCode, stdout, stderr } = await runCli(['init']);
     expect(exitCode).toBe(3);

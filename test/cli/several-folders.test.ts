@@ -29,11 +29,12 @@ const roots = { roots: ['x'] };
 
 describe('exports in several folders below one', () => {
   test('that nobody declared are not taken for one host without a word that counts', () => {
-    const { hosts, findings, exitCode, summary } = scanTexts(files, {}, roots);
+    const { hosts, findings, exitCode, summary, hints } = scanTexts(files, {}, roots);
     expect(hosts.map(({ name }) => name)).toEqual(['site-a']);
     expect(summary.incomplete).toBe(true);
     expect(exitCode).toBe(3);
     const said = findings.filter(({ check }) => check === 'unread-input').map(({ message }) => message);
+    expect(hints.filter((hint) => hint.includes('site-a'))).toEqual([]);
     expect(said).toEqual([expect.stringMatching(/x\/site-a\/h2\/open\.json.*scan the folder site-a itself/)]);
   });
 
