@@ -670,7 +670,7 @@ function executeChainCommand(command: Command, builder: TableBuilder, place: Pla
       builder.flush(command.chain);
       return;
     case 'delete-chain':
-      builder.deleteChain(command.chain);
+      builder.deleteChain(command.chain, place);
       return;
     case 'rename-chain':
       builder.rename(command.chain, command.to, place);

@@ -174,7 +174,8 @@ function kindOf(
     case '[':
       return COUNTED_RULE.test(text.slice(start, start + 100)) ? 'rule' : 'other';
     case '!':
-      return text[start + 1] === ' ' ? 'rule' : 'other';
+      // What the shell negates, `! iptables -A ...`, is a command.
+      return /^![ \t]+-/.test(text.slice(start, start + 300)) ? 'rule' : 'other';
     case ':':
       return /^:[^\s:]+(?:\s+(?:-|[A-Z]+)(?:\s|$)|$)/.test(text.slice(start, start + 300))
         ? 'chain'
@@ -196,9 +197,10 @@ const PROGRAM = /^(?:[^\s=]*\/)?ip(6?)tables(?:-legacy|-nft)?$/;
 const ASSIGNMENT =
   /^(?:export\s+|readonly\s+)?([A-Za-z_]\w{0,40})=["'$({`]*(?:which\s+|command\s+-v\s+)?(?:[^\s="']*\/)?ip(6?)tables\b/;
 const VARIABLE = /^\$\{?([A-Za-z_]\w{0,40})\}?$/;
-const CONDITIONAL_WORDS = new Set(['if', 'then', 'else', 'elif', 'do', 'while', 'until', '!']);
+const CONDITIONAL_WORDS = new Set(['if', 'then', 'else', 'elif', 'do', 'while', 'until']);
 const LEADING_WORDS = new Set([
   ...CONDITIONAL_WORDS,
+  '!',
   'sudo',
   'exec',
   'time',

@@ -1,4 +1,4 @@
-import { quote } from '../diagnostic-log.ts';
+import { quote, shorten } from '../diagnostic-log.ts';
 import type { Word } from '../words.ts';
 import {
   addressConverter,
@@ -277,6 +277,10 @@ class RuleReader {
     attached: string | undefined,
   ): void {
     if (global.kind === 'basic') {
+      if (attached !== undefined) {
+        this.#failJoined(name, attached);
+        return;
+      }
       const use = this.#takeUse(global.spec, from, negated, attached);
       if (use === undefined) return;
       if (this.#basics.some((b) => b.spec === use.spec)) {
@@ -303,6 +307,10 @@ class RuleReader {
     }
     const argument = this.#takeArgument(name, attached);
     if (argument === undefined) return;
+    if (attached !== undefined && letter === 'j') {
+      this.#failJoined(name, attached);
+      return;
+    }
     if (letter === 'c') {
       this.#readCounters(argument);
       return;
@@ -559,7 +567,8 @@ class RuleReader {
       !negated &&
       spec.negatable &&
       this.#words[this.#next]?.value === '!' &&
-      !this.#words[this.#next]!.quoted
+      !this.#words[this.#next]!.quoted &&
+      this.#isArgument(this.#words[this.#next + 1])
     ) {
       negated = true;
       this.#next++;
@@ -596,6 +605,11 @@ class RuleReader {
     );
   }
 
+  /** What a `!` before it negates. Before an option, or at the end, the `!` is an argument itself: `-o !` names an interface. */
+  #isArgument(word: Word | undefined): boolean {
+    return word !== undefined && (word.quoted || !/^-./.test(word.value));
+  }
+
   #takeArgument(name: string, attached: string | undefined): string | undefined {
     const argument = attached ?? this.#words[this.#next++]?.value;
     if (argument === undefined || argument === '') this.#fail(`${name} needs an argument`);
@@ -613,6 +627,13 @@ class RuleReader {
 
   #keepWords(from: number): void {
     for (let i = from; i < this.#next; i++) this.#ruleWords.push(this.#words[i]!);
+  }
+
+  /** iptables 1.8.9 takes the whole word for the value of these options (iptables/xshared.c, `do_parse`: `argv[optind - 1]`). */
+  #failJoined(name: string, value: string): void {
+    this.#fail(
+      `iptables (seen with 1.8.9) takes no value joined to ${name}: write "${shorten(`${name} ${value}`)}", or export with "iptables-save"`,
+    );
   }
 
   #fail(detail: string): void {

@@ -68,6 +68,9 @@ export interface BuiltRule {
   readonly place: Place;
 }
 
+/** How many rules jump to each chain of a table. */
+type References = Map<string, number>;
+
 /** The rules of a chain. Adding at either end, and asking for a rule that is not there, take constant time. */
 class RuleList {
   /** The first rules in reverse order. */
@@ -75,6 +78,11 @@ class RuleList {
   #rest: BuiltRule[] = [];
   /** How many rules there are of each meaning; built when a rule is first looked for. */
   #counts: Map<string, number> | undefined;
+  readonly #references: References;
+
+  constructor(references: References) {
+    this.#references = references;
+  }
 
   get length(): number {
     return this.#front.length + this.#rest.length;
@@ -112,7 +120,10 @@ class RuleList {
   indexesOf(rule: Rule): readonly number[] {
     if (this.#counts === undefined) {
       this.#counts = new Map();
-      for (const built of this.all()) this.#count(built, 1);
+      for (const built of this.all()) {
+        const meaning = meaningKey(built.rule);
+        this.#counts.set(meaning, (this.#counts.get(meaning) ?? 0) + 1);
+      }
     }
     const key = meaningKey(rule);
     if ((this.#counts.get(key) ?? 0) === 0) return [];
@@ -126,11 +137,27 @@ class RuleList {
     this.#counts = undefined;
     this.#rest = all.flatMap((built) => {
       const rules = kernelRules(built.rule);
-      return rules.length === built.span ? rules.map((rule) => ({ ...built, rule, span: 1 })) : [built];
+      if (rules.length !== built.span) return [built];
+      this.#refer(built, rules.length - 1);
+      return rules.map((rule) => ({ ...built, rule, span: 1 }));
     });
   }
 
+  /** Takes all rules away. */
+  clear(): void {
+    for (const built of this.all()) this.#refer(built, -1);
+    this.#front = [];
+    this.#rest = [];
+    this.#counts = undefined;
+  }
+
+  #refer({ rule: { verdict } }: BuiltRule, by: number): void {
+    if (verdict.kind !== 'jump' && verdict.kind !== 'goto') return;
+    this.#references.set(verdict.chain, (this.#references.get(verdict.chain) ?? 0) + by);
+  }
+
   #count(built: BuiltRule, by: 1 | -1): void {
+    this.#refer(built, by);
     if (this.#counts === undefined) return;
     const key = meaningKey(built.rule);
     this.#counts.set(key, (this.#counts.get(key) ?? 0) + by);
@@ -170,6 +197,7 @@ export class TableBuilder {
   readonly place: Place;
   readonly #log: DiagnosticLog;
   readonly #chains = new Map<string, ChainBuilder>();
+  readonly #references: References = new Map();
   readonly #taints: Rule[] = [];
   /** Commands whose rule number may mean several rules. */
   readonly #doubted = new Set<Place>();
@@ -345,16 +373,29 @@ export class TableBuilder {
   /** `-F [CHAIN]`. */
   flush(name: string | undefined): void {
     const chain = name === undefined ? undefined : this.#chains.get(name);
-    if (chain !== undefined) chain.rules = new RuleList();
-    if (name === undefined) for (const each of this.#chains.values()) each.rules = new RuleList();
+    chain?.rules.clear();
+    if (name === undefined) for (const each of this.#chains.values()) each.rules.clear();
   }
 
-  /** `-X [CHAIN]`: builtin chains stay. */
-  deleteChain(name: string | undefined): void {
-    for (const chain of [...this.#chains.values()]) {
-      if ((name === undefined || chain.name === name) && this.#builtin(chain.name) === undefined)
-        this.#chains.delete(chain.name);
-    }
+  /**
+   * `-X [CHAIN]`: builtin chains stay. Where one of the chains has rules, or a rule leads to it, iptables deletes none (seen with 1.8.9,
+   * both kinds). A rule that may not be there counts: an empty chain decides nothing either way.
+   */
+  deleteChain(name: string | undefined, place: Place): void {
+    const chains = [...this.#chains.values()].filter(
+      (chain) => (name === undefined || chain.name === name) && this.#builtin(chain.name) === undefined,
+    );
+    const used = chains.find(
+      ({ rules, name: own }) => rules.length > 0 || (this.#references.get(own) ?? 0) > 0,
+    );
+    if (used === undefined) for (const chain of chains) this.#chains.delete(chain.name);
+    else
+      this.#log.add(
+        'note',
+        false,
+        place,
+        `iptables refuses to delete ${name === undefined ? 'the chains' : 'the chain'}, since ${quote(used.name)} ${used.rules.length > 0 ? 'has rules' : 'is the target of a rule'}; nothing is deleted`,
+      );
   }
 
   /** `-E OLD NEW`: jumps follow the chain, as in the kernel. */
@@ -393,7 +434,7 @@ export class TableBuilder {
       declared: false,
       policy: undefined,
       place,
-      rules: new RuleList(),
+      rules: new RuleList(this.#references),
       unknownPolicy: undefined,
     };
     this.#chains.set(name, chain);

@@ -113,6 +113,56 @@ describe('tables and chains', () => {
     expect(incomplete(result)).toEqual([['syntax', 2]]);
   });
 
+  it('keeps a rule unknown whose value is joined to an option of iptables itself, which iptables 1.8.9 refuses', () => {
+    // "-ieth0" loads there, as an interface of that name. Options of modules, "-g", "-m", "-t" and commands may be joined.
+    for (const joined of [
+      '-s192.0.2.1',
+      '--src=192.0.2.1,192.0.2.2',
+      '-ieth0',
+      '-ptcp',
+      '--protocol=tcp',
+      '-jDROP',
+    ]) {
+      const result = read(`iptables -A INPUT ${joined}${joined === '-jDROP' ? '' : ' -j DROP'}`);
+      expect(result.ruleset.tables[0]!.chains[0]!.rules.map((r) => r.verdict.kind)).toEqual(['unknown']);
+      expect(incomplete(result)).toEqual([['syntax', 1]]);
+      expect(result.diagnostics[1]!.detail).toContain('takes no value joined to');
+    }
+    const taken = read(
+      'iptables -N X',
+      'iptables -tfilter -AINPUT -p tcp -mtcp --dport=22 -gX',
+      'iptables -A INPUT --goto=X',
+    );
+    expect(input(taken)).toEqual(['1: protocol 6; dport 22 => goto X', '2:  => goto X']);
+    expect(incomplete(taken)).toEqual([]);
+  });
+
+  it('reads a command that the shell negates, and a saved rule that begins with a negation', () => {
+    const script = read('! iptables -A INPUT -s 192.0.2.1 -j DROP', 'iptables -A INPUT -j ACCEPT');
+    expect(input(script)).toEqual(['1: saddr 192.0.2.1 => drop', '2:  => accept']);
+    expect(incomplete(script)).toEqual([]);
+    expect(
+      input(read('*filter', ':INPUT DROP [0:0]', '! -s 192.0.2.1 -A INPUT -j ACCEPT', 'COMMIT')),
+    ).toEqual(['1: not(saddr 192.0.2.1) => accept']);
+    expect(incomplete(read('if ! iptables -A INPUT -j DROP; then true; fi'))).toEqual([['unsupported', 1]]);
+  });
+
+  it('takes a "!" before an option for the argument it is: the name of an interface', () => {
+    const result = read(
+      '*filter',
+      ':FORWARD DROP [0:0]',
+      '-A FORWARD -o ! -p udp -j ACCEPT',
+      '-A FORWARD ! -i ! -j ACCEPT',
+      '-A FORWARD -o ! eth0 -j ACCEPT',
+      'COMMIT',
+    );
+    expect(printChain(result.ruleset.tables[0], 'FORWARD')).toEqual([
+      '1: oif !; protocol 17 => accept',
+      '2: not(iif !) => accept',
+      '3: not(oif eth0) => accept',
+    ]);
+  });
+
   it('counts rules as the kernel does when a line makes several', () => {
     const result = read(
       'iptables -A INPUT -s 192.0.2.1,192.0.2.2 -d 192.0.2.8,192.0.2.9 -j DROP',

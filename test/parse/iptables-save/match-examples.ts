@@ -13,7 +13,7 @@ export const V4_MATCHES: readonly (readonly [options: string, meaning: string])[
   ['-p all', 'always'],
   ['-p 0', 'always'],
   ['--protocol udp', 'protocol 17'],
-  ['--proto=udp', 'protocol 17'],
+  ['--proto udp', 'protocol 17'],
   ['-p nosuch', 'unknown(-p nosuch)'],
   ['-s 192.0.2.1', 'saddr 192.0.2.1'],
   ['-s 192.0.2.1/32', 'saddr 192.0.2.1'],

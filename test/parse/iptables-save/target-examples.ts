@@ -3,8 +3,6 @@ export const FILTER_TARGETS: readonly (readonly [target: string, outcome: string
   ['', 'continue'],
   ['-j ACCEPT', 'accept'],
   ['--jump DROP', 'drop'],
-  ['--jump=DROP', 'drop'],
-  ['-jDROP', 'drop'],
   ['-j RETURN', 'return'],
   ['-j REJECT', 'reject icmp-port-unreachable'],
   ['-p tcp -j REJECT --reject-with tcp-reset', 'reject tcp-reset'],

@@ -62,7 +62,7 @@ describe('targets', () => {
 
   it('names the sets that rules fill or empty', () => {
     const text =
-      '*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -j SET --add-set seen src --timeout 60\n-A INPUT --jump=SET --del-set "a b" src,dst\n-A INPUT -m set --match-set fixed src\nCOMMIT\n';
+      '*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -j SET --add-set seen src --timeout 60\n-A INPUT --jump SET --del-set "a b" src,dst\n-A INPUT -m set --match-set fixed src\nCOMMIT\n';
     expect([...dynamicSetsOf(parseIptablesSave(text, 'x').ruleset)].sort()).toEqual(['a b', 'seen']);
   });
 
