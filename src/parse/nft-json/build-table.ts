@@ -126,8 +126,8 @@ class TableBuilder {
     return contents;
   }
 
-  #sayMisread(name: string, set: RawSet, index: number, { detail }: Misread): void {
-    this.#log.onceAt(`elements of ${this.#tableText} ${name}`, () => {
+  #sayMisread(name: string, set: RawSet, index: number, { detail, isData }: Misread): void {
+    this.#log.onceAt(`${isData ? 'data' : 'elements'} of ${this.#tableText} ${name}`, () => {
       const list = set.lists.findLast(({ first }) => first <= index) ?? set.lists[0]!;
       const position = index - list.first;
       const path = `${list.origin.path}.elem[${position}]`;
@@ -138,7 +138,7 @@ class TableBuilder {
         kind: 'syntax',
         incomplete: true,
         origin,
-        detail: `${path} (${where}): ${detail}; whether the element matches is unknown`,
+        detail: `${path} (${where}): ${detail}; ${isData ? 'what the element does' : 'whether the element matches'} is unknown`,
       };
     });
   }

@@ -302,6 +302,8 @@ export interface MapBranch {
   readonly condition: Condition;
   readonly data: unknown;
   readonly text: string;
+  /** Position of the first element of the group. */
+  readonly index: number;
 }
 
 /** The branches of a map, the catch-all one last. Without the needs of the keys. */
@@ -310,6 +312,12 @@ export function mapBranches(keys: readonly Key[], contents: Contents, asked: Ask
   let rest: Element | undefined;
   for (const element of elementsOf(contents)) {
     const { data, index } = element;
+    if (data === undefined)
+      contents.sayMisread(index, {
+        detail: `expected a pair of a key and what the map gives for it, found ${found(contents.list[index])}`,
+        path: [],
+        isData: true,
+      });
     if (element.values === 'rest') {
       rest = element;
       continue;
@@ -333,6 +341,7 @@ export function mapBranches(keys: readonly Key[], contents: Contents, asked: Ask
         : condition,
       data,
       text: `${left} { ${shown}${more} }`,
+      index: elements[0]!.index,
     };
   });
   if (rest === undefined) return branches;
@@ -340,7 +349,7 @@ export function mapBranches(keys: readonly Key[], contents: Contents, asked: Ask
   const condition = rest.uncertain
     ? all(others, unknown('deterministic', `${asked()}: element * still there`))
     : others;
-  return [...branches, { condition, data: rest.data, text: `${left} { * }` }];
+  return [...branches, { condition, data: rest.data, text: `${left} { * }`, index: rest.index }];
 }
 
 /** How many keys of a branch its text shows. */

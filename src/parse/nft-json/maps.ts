@@ -41,6 +41,8 @@ export interface ReadMap {
   readonly branches: readonly MapBranch[];
   /** Some elements are not known: what the map gives beyond `branches` is open. */
   readonly open: 'no' | 'missing' | 'dynamic';
+  /** Says what is wrong with what the map gives for the element at `index`. */
+  readonly sayMisread: (index: number, detail: string) => void;
 }
 
 /** Reads a map expression or a verdict map: an anonymous or a named one. */
@@ -55,23 +57,26 @@ export function readMap(value: unknown, scope: TableScope, path: readonly string
     const detail = `expected a map as "data", found ${found(data)}; what it gives is unknown`;
     scope.say({ kind: 'misshaped' }, detail, data === undefined ? path : [...path, name]);
   }
-  if (contents === undefined || contents === 'unknown') return { keys, needs, branches: [], open: 'missing' };
+  if (contents === undefined || contents === 'unknown')
+    return { keys, needs, branches: [], open: 'missing', sayMisread: () => {} };
   const left = keys.map((k) => k.text).join(' . ');
   const asked = (): string =>
     `${left} map ${typeof data === 'string' ? `${data} of ${scope.tableText}` : `of ${scope.place}`}`;
   const make = (): readonly MapBranch[] => mapBranches(keys, contents, asked);
   const branches = typeof data === 'string' ? scope.once(`map ${keysIdentity(keys)} ${data}`, make) : make();
-  return { keys, needs, branches, open: contents.dynamic ? 'dynamic' : 'no' };
+  const sayMisread: ReadMap['sayMisread'] = (index, detail) =>
+    contents.sayMisread(index, { detail, path: [1], isData: true });
+  return { keys, needs, branches, open: contents.dynamic ? 'dynamic' : 'no', sayMisread };
 }
 
 /** `KEY vmap MAP`. */
 export function verdictMap(value: unknown, text: string, scope: TableScope): readonly Step[] {
   const map = readMap(value, scope, ['vmap']);
   const options = map.branches.map((branch): Option => {
-    const verdict = readVerdict(branch.data) ?? {
-      kind: 'unknown',
-      text: `${text}: ${renderData(branch.data)}`,
-    };
+    const read = readVerdict(branch.data);
+    if (read === undefined && branch.data !== undefined)
+      map.sayMisread(branch.index, `expected a verdict, found ${found(branch.data)}`);
+    const verdict = read ?? { kind: 'unknown', text: `${text}: ${renderData(branch.data)}` };
     return {
       text: `${branch.text} : ${renderData(branch.data)}`,
       condition: branch.condition,

@@ -5,6 +5,8 @@ import { asList, isObject, onlyProperty, property, shortJson } from './json.ts';
 export interface Misread {
   readonly detail: string;
   readonly path: readonly (string | number)[];
+  /** It is in what a map gives for an element, not in the element's key. */
+  readonly isData?: true;
 }
 
 const EXPECTED: Readonly<Partial<Record<DataType, string>>> = {

@@ -78,6 +78,25 @@ describe('places', () => {
     expect(quotedBy(text, result)).toEqual(['192.0.2.999']);
   });
 
+  it('a remark about what a verdict map gives for an element stands at the element, of a named map and of one in the rule', () => {
+    const bad = [[22, { accept: null }], [23, { reject: null }], 24];
+    const map = { family: 'inet', table: 't', name: 'm', type: 'inet_service', map: 'verdict', elem: bad };
+    const text = textOf([
+      { map },
+      rule(7, { vmap: { key: TCP_DPORT, data: '@m' } }),
+      rule(8, { vmap: { key: TCP_DPORT, data: { set: [[23, { reject: null }]] } } }),
+      rule(9, { vmap: { key: TCP_DPORT, data: { set: [[22, { drop: null }], 24] } } }),
+    ]);
+    const result = parseNftJson(text, 'f');
+    expect(result.diagnostics.map((d) => [d.origin.path, d.incomplete])).toEqual([
+      ['$.nftables[2].map.elem[2]', true],
+      ['$.nftables[4].rule.expr[0].vmap.data.set[0][1]', true],
+      ['$.nftables[5].rule.expr[0].vmap.data.set[1]', true],
+    ]);
+    expect(quotedBy(text, result)).toEqual([24, { reject: null }, 24]);
+    expect(result.diagnostics[0]!.detail).toContain('what the element does is unknown (1 more)');
+  });
+
   it('rules keep the place of the whole rule, in a list of commands too', () => {
     const text = JSON.stringify({
       nftables: [{ add: TABLE }, { add: CHAIN }, { add: rule(7, { accept: null }) }],
