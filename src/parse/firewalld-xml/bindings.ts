@@ -22,7 +22,7 @@ interface Line {
   readonly origin: Origin;
 }
 
-/** The binding of a NetworkManager profile; `undefined` where it names no zone (the default zone) or no interface. */
+/** The binding of a NetworkManager profile, to the zone `''` where it names none; `undefined` where it names no interface. */
 export function readProfile(text: string, file: string, log: ProblemLog): InterfaceBinding | undefined {
   let section = '';
   const found = new Map<string, Line>();
@@ -57,7 +57,10 @@ function toBinding(
   file: string,
   log: ProblemLog,
 ): InterfaceBinding | undefined {
-  if (zone === undefined || zone.value === '') return undefined;
+  if (zone === undefined || zone.value === '')
+    return device === undefined || device.value === ''
+      ? undefined
+      : { interface: device.value, zone: '', origin: device.origin };
   if (device === undefined || device.value === '') {
     log.uncertain(
       zone.origin,

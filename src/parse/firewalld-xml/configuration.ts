@@ -197,7 +197,10 @@ export interface Settings {
   readonly origin: Origin;
 }
 
-/** An interface bound to a zone outside the zone files: NetworkManager, ifcfg, or the inventory. */
+/**
+ * An interface bound to a zone outside the zone files: NetworkManager, ifcfg, or the inventory. The zone `''`: the connection names none, which means
+ * the default zone.
+ */
 export interface InterfaceBinding {
   readonly interface: string;
   readonly zone: string;

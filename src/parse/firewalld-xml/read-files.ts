@@ -89,7 +89,7 @@ class FilesReading {
       icmptypes: [...this.#icmptypes.values()],
       helpers: [...this.#helpers.values()],
       direct: this.#direct,
-      bindings: this.#bindings,
+      bindings: withoutPlain(this.#bindings, [...this.#zones.values()]),
       ...(this.#log.needsVersion2 === undefined ? {} : { needsVersion2: this.#log.needsVersion2 }),
       problems: this.#log.problems,
     };
@@ -199,6 +199,19 @@ class FilesReading {
       this.#log.doubt(startOfFile(file.path), `${quote(place.name)} is no name of a ${kind}: ${problem}`);
     return place.name;
   }
+}
+
+/**
+ * A connection without a zone is in the default one, where its interface would be without it too, unless another connection or a zone file
+ * says otherwise.
+ */
+function withoutPlain(
+  bindings: readonly InterfaceBinding[],
+  zones: readonly Zone[],
+): readonly InterfaceBinding[] {
+  const named = new Set(bindings.filter(({ zone }) => zone !== '').map((binding) => binding.interface));
+  for (const { interfaces } of zones) for (const { name } of interfaces) named.add(name);
+  return bindings.filter((binding) => named.has(binding.interface));
 }
 
 interface Candidate {

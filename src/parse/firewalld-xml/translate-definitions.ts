@@ -11,7 +11,7 @@ import type {
 } from './configuration.ts';
 import { COCKPIT_ZONES, type Distribution, STOCK_NAME } from './stock.ts';
 import type { Remarks } from './translate-world.ts';
-import type { BoundZone } from './translate-zones.ts';
+import type { BoundInterface, BoundZone } from './translate-zones.ts';
 
 /** Definitions by name. Those of the files replace stock ones whole. */
 export function byName<T extends { readonly name: string }>(
@@ -79,10 +79,11 @@ function isBound(zone: Zone, { bindings }: FirewalldConfiguration): boolean {
   );
 }
 
-/** Interfaces of a zone: those of its file that nothing else binds, then those bound elsewhere, later and so first to be asked. */
+/** Interfaces of a zone: those of its file that nothing else binds, then those bound elsewhere, later and so first to be asked. `doubtful`: interfaces of several zones. */
 export function boundZones(
   zones: ReadonlyMap<string, Zone>,
   bindings: readonly InterfaceBinding[],
+  doubtful: ReadonlySet<string>,
   stock: StockDefinitions,
   distribution: Distribution | undefined,
 ): readonly BoundZone[] {
@@ -93,7 +94,10 @@ export function boundZones(
     const kept = zone.interfaces.filter(({ name }) => !moved.has(name));
     const added = bindings
       .filter((binding) => binding.zone === zone.name)
-      .map((binding): NamedElement => ({ name: binding.interface, origin: binding.origin }));
+      .map((binding): BoundInterface => {
+        const element = { name: binding.interface, origin: binding.origin };
+        return doubtful.has(binding.interface) ? { ...element, inDoubt: true } : element;
+      });
     const cockpit: readonly NamedElement[] =
       isStock && COCKPIT_ZONES.has(zone.name) && distribution !== 'upstream'
         ? [{ name: 'cockpit', origin: zone.origin }]

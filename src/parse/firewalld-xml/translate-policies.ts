@@ -2,11 +2,10 @@
 import type { Match } from '../../model/index.ts';
 import type { ConfigurationProblem, NamedElement, Policy, ZoneSource } from './configuration.ts';
 import { addContents } from './translate-contents.ts';
-import { interfaceMatch } from './translate-matches.ts';
 import { interfaceSide, pairsOf, type Side, sourceSide } from './translate-pairs.ts';
 import { deniedLog, policyTarget } from './translate-verdicts.ts';
 import { configured, type Holder, type World } from './translate-world.ts';
-import { addSubchains, type BoundZone, type Dispatch, sourceMatch } from './translate-zones.ts';
+import { addSubchains, type BoundZone, boundMatch, type Dispatch, sourceMatch } from './translate-zones.ts';
 
 /** A chain that hands packets to policies. */
 type Place =
@@ -131,7 +130,7 @@ function sidesOf(
   const sight = place === 'nat_POSTROUTING' || place.endsWith('OUTPUT') ? 'unknown' : 'seen';
   const out: Side[] = [];
   for (const zone of zones) {
-    out.push(...zone.bound.map(({ name }) => interfaceSide(interfaceMatch(field, name))));
+    out.push(...zone.bound.map((element) => interfaceSide(boundMatch(field, element, zone.name))));
     if (zone.name !== dispatch.defaultZone || dispatch.outside === undefined) continue;
     if (field === 'iif' || !place.endsWith('PREROUTING')) out.push(interfaceSide(dispatch.outside(field)));
   }

@@ -18,10 +18,24 @@ import { sourceSide } from './translate-pairs.ts';
 import { deniedLog, zoneTarget } from './translate-verdicts.ts';
 import { ACCEPT, configured, type Holder, REJECT, type World } from './translate-world.ts';
 
+/** An interface of a zone. `inDoubt`: another connection binds it to another zone. */
+export interface BoundInterface extends NamedElement {
+  readonly inDoubt?: true;
+}
+
+/** The packet comes from, or leaves by, an interface of a zone. */
+export function boundMatch(field: 'iif' | 'oif', { name, inDoubt }: BoundInterface, zone: string): Match {
+  const { text, condition } = interfaceMatch(field, name);
+  return {
+    text,
+    condition: inDoubt ? all(condition, unknown(`interface ${name} is in zone ${zone}`)) : condition,
+  };
+}
+
 /** A zone with what is bound to it, wherever that was said. */
 export interface BoundZone extends Zone {
   /** Interfaces in the order in which firewalld takes them up. */
-  readonly bound: readonly NamedElement[];
+  readonly bound: readonly BoundInterface[];
   /** Services that some distributions put into this zone, where its file is not in the export. */
   readonly perhaps: readonly NamedElement[];
 }
@@ -127,7 +141,7 @@ function interfaceBindings(zone: BoundZone, place: Place): readonly Binding[] {
       priority: priorityOf(zone, place),
       zone: zone.name,
       isLate: !zone.interfaces.includes(element),
-      match: interfaceMatch(place.interface, element.name),
+      match: boundMatch(place.interface, element, zone.name),
       verdict: { kind: 'goto', chain: `${place.zone}${zone.name}` },
       text: `interface ${element.name} in zone ${zone.name}`,
       origin: element.origin,
@@ -268,7 +282,7 @@ function addIntraZoneForwarding(
   world: World,
 ): void {
   const matches = [
-    ...zone.bound.map(({ name }) => interfaceMatch('oif', name)),
+    ...zone.bound.map((element) => boundMatch('oif', element, zone.name)),
     ...zone.sources
       // iptables has no destination MAC address.
       .filter(({ kind, value }) => !(world.isIptables && kind === 'address' && parseMac(value) !== undefined))

@@ -1,4 +1,5 @@
 import type { Match, NamedSet, Origin, ParseDiagnostic, Table } from '../../model/index.ts';
+import { shorten } from '../diagnostic-log.ts';
 import type {
   ConfigurationProblem,
   FirewalldConfiguration,
@@ -111,11 +112,12 @@ function build(
   remarks: Remarks,
   isStock: boolean,
 ): Built {
-  const configuration = withBindings(given, options);
-  const zones = byName(stock.zones, configuration.zones);
+  const zones = byName(stock.zones, given.zones);
   const defaultZone = isStock
     ? { name: 'public', origin: options.origin }
-    : defaultZoneOf(configuration, zones, options.origin, remarks);
+    : defaultZoneOf(withBindings(given, options, ''), zones, options.origin, remarks);
+  const configuration = withBindings(given, options, defaultZone.name);
+  const doubtful = doubtfulBindings(configuration.bindings, remarks);
   const isIptables = configuration.settings?.values.get('firewallbackend')?.value === 'iptables';
   const world: World = {
     builder: new ChainBuilder(),
@@ -130,7 +132,7 @@ function build(
     stockOrigin: options.origin,
     refusals: [],
   };
-  const bound = boundZones(zones, configuration.bindings, stock, options.distribution);
+  const bound = boundZones(zones, configuration.bindings, doubtful, stock, options.distribution);
   const used = bound.filter(
     (zone) => zone.bound.length > 0 || zone.sources.length > 0 || zone.name === defaultZone.name,
   );
@@ -194,10 +196,47 @@ function remarkRefused({ origin, detail }: ConfigurationProblem, remarks: Remark
 function withBindings(
   configuration: FirewalldConfiguration,
   { interfaces = [] }: TranslateOptions,
+  defaultZone: string,
 ): FirewalldConfiguration {
   const declared = new Set(interfaces.map((binding) => binding.interface));
   const bindings = [...configuration.bindings.filter((b) => !declared.has(b.interface)), ...interfaces];
-  return { ...configuration, bindings };
+  const named = new Set(bindings.filter(({ zone }) => zone !== '').map((binding) => binding.interface));
+  const inFiles = new Map(
+    configuration.zones.flatMap((zone) =>
+      zone.interfaces.map(({ name, origin }) => [name, { zone: zone.name, origin }] as const),
+    ),
+  );
+  return {
+    ...configuration,
+    bindings: bindings.flatMap((binding) => {
+      if (binding.zone !== '') return [binding];
+      // firewalld.zones(5) says that the default zone is used; firewalld itself has put it where the zone file says.
+      const file = inFiles.get(binding.interface) ?? { zone: defaultZone };
+      if (file.zone === defaultZone && !named.has(binding.interface)) return [];
+      const ofFile = { ...binding, ...file };
+      return file.zone === defaultZone ? [ofFile] : [ofFile, { ...binding, zone: defaultZone }];
+    }),
+  };
+}
+
+/** Interfaces that connections bind to different zones: which of them is active no file shows. */
+function doubtfulBindings(bindings: readonly InterfaceBinding[], remarks: Remarks): ReadonlySet<string> {
+  const first = new Map<string, InterfaceBinding>();
+  const doubtful = new Set<string>();
+  for (const binding of bindings) {
+    const { interface: name, zone, origin } = binding;
+    const known = first.get(name);
+    if (known === undefined) first.set(name, binding);
+    if (known === undefined || known.zone === zone) continue;
+    doubtful.add(name);
+    remarks.add(
+      'contradiction',
+      true,
+      origin,
+      `interface ${shorten(name)} may be in zone ${shorten(zone)}, and in zone ${shorten(known.zone)} by ${known.origin.file}: which connection is active, and whether one without a zone moves it to the default zone, no file shows. Write "interfaces: { ${shorten(name)}: ${shorten(zone)} }" under the host in nwaudit.yaml, with the zone that "firewall-cmd --get-active-zones" tells`,
+    );
+  }
+  return doubtful;
 }
 
 function lostBindings(

@@ -127,6 +127,42 @@ describe('bindings that the export does not hold', () => {
     expect(found).toEqual(['reject', 'accept']);
   });
 
+  it('an interface that connections bind to different zones may be in either, and nwaudit.yaml settles it', () => {
+    const profile = (name: string, more: string) => ({
+      path: `host/etc/NetworkManager/system-connections/${name}.nmconnection`,
+      text: `[connection]\nid=${name}\ninterface-name=eth1\n${more}`,
+    });
+    const zones = [
+      { path: 'host/etc/firewalld/zones/public.xml', text: zone('<interface name="eth0"/>') },
+      { path: 'host/etc/firewalld/zones/trusted.xml', text: zone('', 'ACCEPT') },
+      { path: 'host/etc/firewalld/zones/block.xml', text: zone('', '%%REJECT%%') },
+    ];
+    const ask = (others: readonly ReturnType<typeof profile>[], options = {}) => {
+      const result = parseFirewalld([...zones, ...others], options);
+      const said = result.diagnostics.filter((d) => d.kind === 'contradiction' && d.incomplete);
+      const found = answers(result, [SSH, SSH.replace('eth0', 'eth1')]).map(({ verdict }) => verdict);
+      return [...found, said.length];
+    };
+    const trusted = profile('a', 'zone=trusted\n');
+    expect(ask([trusted, profile('b', 'zone=block\n')])).toEqual(['reject', 'unknown', 1]);
+    // Without a zone: the default one.
+    expect(ask([trusted, profile('b', '')])).toEqual(['reject', 'unknown', 1]);
+    expect(ask([profile('b', 'zone=\n'), trusted])).toEqual(['reject', 'unknown', 1]);
+    expect(ask([trusted, profile('b', 'zone=trusted\n')])).toEqual(['reject', 'accept', 0]);
+    expect(ask([profile('a', ''), profile('b', '')])).toEqual(['reject', 'reject', 0]);
+    // In a zone file and in a connection without a zone: that zone, or the default one.
+    const [open, closed] = ['<interface name="eth1"/>', ''].map((bound) => [
+      { path: 'host/etc/firewalld/zones/public.xml', text: zone('') },
+      { path: 'host/etc/firewalld/zones/trusted.xml', text: zone(bound, 'ACCEPT') },
+    ]);
+    const eth1 = SSH.replace('eth0', 'eth1');
+    expect(answers(parseFirewalld(open!), [eth1])[0]!.verdict).toBe('accept');
+    expect(answers(parseFirewalld([...open!, profile('b', '')]), [eth1])[0]!.verdict).toBe('unknown');
+    expect(answers(parseFirewalld([...closed!, profile('b', '')]), [eth1])[0]!.verdict).toBe('reject');
+    const interfaces = [{ interface: 'eth1', zone: 'block', origin: ORIGIN }];
+    expect(ask([trusted, profile('b', '')], { interfaces })).toEqual(['reject', 'reject', 0]);
+  });
+
   it('an interface bound to a zone that is nowhere is unknown', () => {
     const interfaces = [{ interface: 'virbr0', zone: 'libvirt', origin: ORIGIN }];
     const text = SSH.replace('eth0', 'virbr0');
