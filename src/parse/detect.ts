@@ -176,7 +176,7 @@ function detectLines(text: string, head: string, fileName: string): Detection {
   );
 }
 
-const SET_LINE = /^[^\n]{0,200}?\b(?:create|add|-N)[ \t][^\n]{1,400}$/gm;
+const SET_LINE = /^[^\n]{0,200}?(?:\b(?:create|add)|-N)[ \t][^\n]{1,400}$/gm;
 
 /** Whether a line creates a set of a known kind, or adds an element. */
 function holdsSets(text: string): boolean {

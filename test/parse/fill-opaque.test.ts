@@ -347,6 +347,19 @@ describe('a rule is filled where everything that nft tells agrees', () => {
     ['CT', [xtTarget('CT')], '-j CT --notrack', true],
     ['TRACE', [{ mangle: { key: meta('nftrace'), value: 1 } }], '-j TRACE', true],
     ['NFQUEUE', [xtTarget('NFQUEUE')], '-j NFQUEUE --queue-num 1 --queue-bypass', true],
+    [
+      'a queue of nft',
+      [{ queue: { num: 1, flags: 'bypass' } }],
+      '-j NFQUEUE --queue-num 1 --queue-bypass',
+      true,
+    ],
+    [
+      'a queue that drops without listener',
+      [{ queue: { num: 1 } }],
+      '-j NFQUEUE --queue-num 1 --queue-bypass',
+      false,
+    ],
+    ['another target that is not known', [xtTarget('NEWEST')], '-j OLDEST', false],
     ['a target that is not known', [xtTarget('NEWEST')], '-j NEWEST --option 1', true],
   ];
   it.each(actions)('as for the action: %s', (_name, told, shown, filled) => {

@@ -43,6 +43,17 @@ describe('the exports of one host', () => {
     expect(host.diagnostics.map((d) => [d.kind, d.incomplete])).toEqual([['note', false]]);
   });
 
+  it.each([
+    ['policy', (line: string) => line.replace('DROP', 'ACCEPT')],
+    ['chain', (line: string) => line.replace('INPUT', 'FORWARD')],
+    ['number of rules', (line: string) => (line.startsWith('-A') ? `${line}\n${line}` : line)],
+    ['rule', (line: string) => line.replace('22', '23')],
+    ['number of chains', (line: string) => (line.startsWith(':') ? `${line}\n:more - [0:0]` : line)],
+  ])('tells tables apart that differ in one %s', (_what, change) => {
+    const host = readHostExports([file('a', ...FILTER), file('b', ...FILTER.map(change))]);
+    expect(host.diagnostics.map((d) => [d.kind, d.incomplete])).toEqual([['contradiction', true]]);
+  });
+
   it('calls two different exports of one table a contradiction that names both places', () => {
     const host = readHostExports([
       file('a', ...FILTER),
@@ -339,6 +350,14 @@ describe('two exports of nft', () => {
 
   it.each([
     ['rule', opaque(2, 5)],
+    [
+      'name of a chain',
+      JSON.parse(JSON.stringify(opaque(1, 5)).replaceAll('"in"', '"other"')) as readonly object[],
+    ],
+    [
+      'number of chains',
+      [...opaque(1, 5), { chain: { family: 'inet', table: 'a', name: 'more', handle: 90 } }],
+    ],
     ['policy', JSON.parse(JSON.stringify(opaque(1, 5)).replace('"drop"', '"accept"')) as readonly object[]],
     [
       'priority',

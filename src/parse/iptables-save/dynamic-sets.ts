@@ -8,8 +8,9 @@ export function dynamicSetsOf(ruleset: Ruleset): ReadonlySet<string> {
     for (const chain of table.chains) {
       for (const rule of chain.rules) {
         for (const statement of rule.statements) {
-          if (statement.kind === 'no-effect' && statement.text.includes(' SET '))
-            addChanged(statement.text, names);
+          // One rule may set a mark from one set and change another.
+          const mayChange = statement.kind === 'no-effect' || statement.kind === 'unknown-field';
+          if (mayChange && statement.text.includes(' SET ')) addChanged(statement.text, names);
         }
       }
     }
@@ -22,11 +23,7 @@ function addChanged(text: string, names: Set<string>): void {
   if ('kind' in words) return;
   for (const [index, word] of words.entries()) {
     const name = words[index + 1];
-    if (
-      name !== undefined &&
-      /^--(?:add|del|map)/.test(word.value) &&
-      !/^--map-(?:mark|prio|queue)$/.test(word.value)
-    )
-      names.add(name.value);
+    // `--map-set` only reads.
+    if (name !== undefined && /^--(?:add|del)-set$/.test(word.value)) names.add(name.value);
   }
 }

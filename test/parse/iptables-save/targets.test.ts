@@ -62,8 +62,13 @@ describe('targets', () => {
 
   it('names the sets that rules fill or empty', () => {
     const text =
-      '*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -j SET --add-set seen src --timeout 60\n-A INPUT --jump SET --del-set "a b" src,dst\n-A INPUT -m set --match-set fixed src\nCOMMIT\n';
-    expect([...dynamicSetsOf(parseIptablesSave(text, 'x').ruleset)].sort()).toEqual(['a b', 'seen']);
+      '*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -j SET --add-set seen src --timeout 60\n-A INPUT --jump SET --del-set "a b" src,dst\n-A INPUT -m set --match-set fixed src\n-A INPUT -j SET --add-set=joined src\n-A INPUT -j SET --add-set also src --map-set mapped src --map-mark\nCOMMIT\n';
+    expect([...dynamicSetsOf(parseIptablesSave(text, 'x').ruleset)].sort()).toEqual([
+      'a b',
+      'also',
+      'joined',
+      'seen',
+    ]);
   });
 
   it('takes NETMAP in a chain reached from POSTROUTING only as a change of the source', () => {
