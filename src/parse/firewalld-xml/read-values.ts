@@ -20,6 +20,11 @@ export function parsePythonLiteral(text: string): number | undefined {
   return match[1] === '-' ? -value : value;
 }
 
+/** Whether nft reads `text` as a number, as `mpz_set_str` of GMP with base 0 does: no plus sign, no underscores, `08` is no octal number. */
+export function isNftNumber(text: string): boolean {
+  return /^\s*-?(?:0[xX][\da-fA-F]+|0[bB][01]+|0[0-7]*|[1-9]\d*)\s*$/.test(text);
+}
+
 /** Ports `lo` to `hi`; `'name'`: a service name that is not in our table; `undefined`: firewalld refuses it. */
 export type PortRange = { readonly lo: number; readonly hi: number } | 'name' | undefined;
 

@@ -1,8 +1,10 @@
 /** What fails when firewalld makes rules of a zone or policy. Of those it makes none of, these errors go unnoticed. */
 import type { Origin } from '../../model/index.ts';
+import type { IpVersion } from '../../net/index.ts';
+import { icmpTypeOf } from '../icmp-types.ts';
 import type { Policy, RichEndpoint, RichRule, Service, Zone, ZoneOrPolicy } from './configuration.ts';
 import { ProblemLog, quote } from './read-log.ts';
-import { ipv4NetworkLength, isIpv4Network, parsePythonInt } from './read-values.ts';
+import { ipv4NetworkLength, isIpv4Network, isNftNumber, parsePythonInt } from './read-values.ts';
 import { isApplied, isAppliedPolicy, isOutside, type World } from './validate-names.ts';
 
 /** Types of sets a zone or rich rule may have as source. */
@@ -136,7 +138,7 @@ function checkProtocolNumber(name: string, origin: Origin, world: World, log: Pr
     log.fatal(origin, `${quote(name)} is no protocol for nftables`);
 }
 
-/** firewalld has the numbers of the types it ships; others it cannot put into rules. */
+/** firewalld has the numbers of the types it ships; others it cannot put into rules of nftables, and iptables has its own names. */
 function checkIcmptype(
   name: string,
   ipv4: boolean,
@@ -145,9 +147,17 @@ function checkIcmptype(
   world: World,
   log: ProblemLog,
 ): void {
-  if (world.backend !== 'nftables') return;
   const known = world.stockIcmptypes.get(name);
-  if (known === undefined) log.fatal(origin, `firewalld has no number for the ICMP type ${quote(name)}`);
+  if (world.backend === 'iptables') {
+    const isNamed = (version: IpVersion): boolean =>
+      /^\d/.test(name) || known?.[`ipv${version}`] === true || icmpTypeOf(version, name) !== undefined;
+    if ((ipv4 && !isNamed(4)) || (ipv6 && !isNamed(6)))
+      log.fatal(
+        origin,
+        `${ipv4 && !isNamed(4) ? 'iptables' : 'ip6tables'} does not know the ICMP type ${quote(name)}`,
+      );
+  } else if (known === undefined)
+    log.fatal(origin, `firewalld has no number for the ICMP type ${quote(name)}`);
   else if ((ipv4 && !known.ipv4) || (ipv6 && !known.ipv6))
     log.fatal(
       origin,
@@ -194,7 +204,7 @@ function checkRichRule(rule: RichRule, check: Check): void {
   if (element?.kind === 'tcp-mss-clamp' && Number(element.value) > 65535)
     log.fatal(element.origin, `the value ${quote(element.value)} of <tcp-mss-clamp> is above 65535`);
   const mark = actions[0]?.kind === 'mark' ? (actions[0].mark ?? '') : '';
-  if (world.backend === 'nftables' && mark.split('/').some((part) => /_|^0o/i.test(part)))
+  if (world.backend === 'nftables' && mark !== '' && !mark.split('/').every(isNftNumber))
     log.fatal(actions[0]!.origin, `nftables cannot read the mark ${quote(mark)}`);
   checkReset(rule, check);
 }
@@ -291,10 +301,12 @@ function checkPolicyRules(policy: Policy, world: World, log: ProblemLog): void {
       );
     if (fromHost && actions[0]?.kind === 'mark')
       log.fatal(actions[0].origin, `<mark> in the policy ${quote(policy.name)}, which begins at HOST`);
-    if (toHost && elements[0]?.kind === 'tcp-mss-clamp')
+    // nftables has no route's size on the way in; a size of one's own goes everywhere.
+    const clamp = elements[0]?.kind === 'tcp-mss-clamp' ? elements[0] : undefined;
+    if (toHost && clamp?.value === 'pmtu' && world.backend === 'nftables')
       log.fatal(
-        elements[0].origin,
-        `<tcp-mss-clamp> in the policy ${quote(policy.name)}, which leads to HOST`,
+        clamp.origin,
+        `<tcp-mss-clamp> with "pmtu" in the policy ${quote(policy.name)}, which leads to HOST`,
       );
   }
 }

@@ -1,8 +1,9 @@
 /** Entries of sets that firewalld reads and nftables refuses, above all those that overlap. */
 import { addressBits, type Interval, type IpVersion, maxAddress, parseAddress } from '../../net/index.ts';
+import { parseNumber } from '../numbers.ts';
 import type { Ipset } from './configuration.ts';
 import { type ProblemLog, quote } from './read-log.ts';
-import { parsePortRange, parsePythonInt } from './read-values.ts';
+import { isNftNumber, parsePortRange, parsePythonInt } from './read-values.ts';
 import type { World } from './validate-names.ts';
 
 /** Pairs of entries of one concatenated set that are compared; beyond, overlaps are not looked for. */
@@ -58,9 +59,9 @@ function toBox(entry: Entry, kinds: readonly string[], version: IpVersion, posit
     const item = items[i] ?? '';
     if (kind === 'iface') texts.push(item);
     else if (kind === 'mark') {
-      if (/^0x.*_/.test(item)) return 'the mark has an underscore';
-      const mark = item.startsWith('0x') ? Number.parseInt(item, 16) : (parsePythonInt(item) ?? 0);
-      parts.push({ lo: BigInt(mark), hi: BigInt(mark) });
+      if (!isNftNumber(item)) return 'it reads the mark as no number';
+      const mark = parseNumber(item.trim().replace(/^-/, ''), 0xffff_ffff) ?? 0n;
+      parts.push({ lo: mark, hi: mark });
     } else {
       const part = kind === 'port' ? toPorts(item, texts) : toAddresses(item, version);
       if (typeof part === 'string') return part;
@@ -88,6 +89,7 @@ function toPorts(item: string, texts: string[]): Interval | string {
   const colon = item.indexOf(':');
   const protocol = colon < 0 ? 'tcp' : item.slice(0, colon);
   const port = item.slice(colon + 1);
+  if (/\d_\d/.test(port) && parsePythonInt(port) !== undefined) return 'it takes no underscore in a port';
   if (port !== port.trimEnd()) return 'it takes no space behind a port';
   if (/^(icmp|icmpv6|ipv6-icmp)$/.test(protocol)) return 'it has no word for ICMP types there';
   texts.push(protocol.toLowerCase());

@@ -198,6 +198,7 @@ describe('what voids the configuration only where rules are made of it', () => {
     ],
     ['<rule><tcp-mss-clamp value="70000"/></rule>', 'the value "70000" of <tcp-mss-clamp> is above 65535'],
     ['<rule><service name="ssh"/><mark set="0o10"/></rule>', 'nftables cannot read the mark "0o10"'],
+    ['<rule><service name="ssh"/><mark set="+1/3"/></rule>', 'nftables cannot read the mark "+1/3"'],
     [
       '<rule family="ipv4"><icmp-block name="packet-too-big"/></rule>',
       'the ICMP type "packet-too-big" does not exist in ipv4',
@@ -287,6 +288,26 @@ describe('what voids the configuration only where rules are made of it', () => {
     expect(fatalsOf(policy(`<ingress-zone name="ANY"/><egress-zone name="HOST"/>${mark}`))).toEqual([]);
     const clamp = '<rule><tcp-mss-clamp/></rule>';
     expect(fatalsOf(policy(`<ingress-zone name="ANY"/><egress-zone name="HOST"/>${clamp}`))).toHaveLength(1);
+    const own = '<rule><tcp-mss-clamp value="1000"/></rule>';
+    expect(fatalsOf(policy(`<ingress-zone name="ANY"/><egress-zone name="HOST"/>${own}`))).toEqual([]);
+  });
+
+  it('iptables has names of its own for ICMP types', () => {
+    const files = (type: string, families: string) => ({
+      'firewalld.conf': 'FirewallBackend=iptables\n',
+      [`icmptypes/${type}.xml`]: `<icmptype>${families}</icmptype>`,
+      ...bound(`<icmp-block name="${type}"/>`),
+    });
+    const only = (version: number) => `<destination ipv${version}="yes"/>`;
+    expect(fatalsOf(files('mine', only(4)))).toEqual(['iptables does not know the ICMP type "mine"']);
+    expect(fatalsOf(files('mine', only(6)))).toEqual(['ip6tables does not know the ICMP type "mine"']);
+    expect(fatalsOf(files('source-quench', ''))).toEqual([
+      'ip6tables does not know the ICMP type "source-quench"',
+    ]);
+    expect(fatalsOf(files('source-quench', only(4)))).toEqual([]);
+    expect(fatalsOf(files('beyond-scope', only(6)))).toEqual([]);
+    expect(fatalsOf(files('ping', only(4)))).toEqual([]);
+    expect(fatalsOf(files('8', only(4)))).toEqual([]);
   });
 });
 
