@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { conf, type Files, KNOWN, policy, verdicts, zone } from './translate-support.ts';
+import { conf, type Files, KNOWN, parse, policy, verdicts, zone } from './translate-support.ts';
 
 // Each line: a packet, and what becomes of it. The facts are those of firewalld 1.3.3 seen in the kernel; test/kernel asks it again.
 
@@ -585,5 +585,26 @@ describe.each([
 ] as const)('%s', (_, cases) => {
   it.each(cases)('$name', ({ files, expected }) => {
     expect(verdicts(files, Object.keys(expected), KNOWN)).toEqual(expected);
+  });
+});
+
+describe('the parts of a combined zone', () => {
+  const parts = [
+    '<source address="192.0.2.0/24"/><service name="ssh"/><port port="1" protocol="tcp"/><protocol value="gre"/>',
+    '<source address="192.0.2.0/24"/><source-port port="2" protocol="tcp"/><source-port port="3" protocol="udp"/>',
+    '<protocol value="esp"/><protocol value="gre"/><icmp-block name="echo-request"/><masquerade/>',
+    '<icmp-block name="echo-request"/><icmp-block name="redirect"/><icmp-block-inversion/><forward/>',
+    '<forward-port port="1" protocol="tcp" to-port="9"/><source-port port="2" protocol="tcp"/><port port="1" protocol="tcp"/>',
+    '<forward-port port="1" protocol="tcp" to-port="9"/><forward-port port="2" protocol="tcp" to-addr="192.0.2.9"/>',
+  ];
+  const rulesOf = (files: Files) =>
+    parse(files).ruleset.tables.map((table) =>
+      table.chains.map((chain) => [chain.name, chain.rules.map(({ text, verdict }) => [text, verdict])]),
+    );
+
+  it('are one zone with everything in them once', () => {
+    const many = Object.fromEntries(parts.map((part, i) => [`zones/lab/${i}.xml`, zone(part)]));
+    const elements = [...new Set(parts.join('').split(/(?<=>)(?=<)/))];
+    expect(rulesOf(many)).toEqual(rulesOf({ 'zones/lab.xml': zone(elements.join('')) }));
   });
 });

@@ -311,6 +311,80 @@ describe('what voids the configuration only where rules are made of it', () => {
   });
 });
 
+/** Each of these was given to firewalld 1.3.3. */
+describe('what firewalld refuses and takes', () => {
+  const SERVICES: Files = {
+    'services/mixed.xml': '<service><port port="1" protocol="tcp"/><include service="other"/></service>',
+    'services/other.xml': '<service><source-port port="1" protocol="udp"/></service>',
+    'services/gre.xml': '<service><protocol value="gre"/></service>',
+    'services/plain.xml': '<service><helper name="ftp"/><protocol value="tcp"/></service>',
+    'services/six.xml': '<service><port port="1" protocol="tcp"/><destination ipv6="2001:db8::1"/></service>',
+    'services/outer.xml': '<service><include service="six"/></service>',
+  };
+
+  it.each([
+    ['<forward-port port="1" protocol="udp" to-port="2"/>', false],
+    ['<icmp-type name="echo-request"/>', true],
+    ['<icmp-block name="echo-request"/>', false],
+    ['<protocol value="tcp"/>', false],
+    ['<protocol value="TCP"/>', false],
+    ['<protocol value="udp"/>', true],
+    ['<source-port port="1" protocol="udp"/>', true],
+    ['<source-port port="1" protocol="tcp"/>', false],
+    ['<service name="mixed"/>', true],
+    ['<service name="gre"/>', true],
+    ['<service name="plain"/>', false],
+    ['<source address="192.0.2.1"/>', false],
+  ])('a TCP reset of %s: refused is %s', (element, refused) => {
+    const rule = `<rule family="ipv4">${element}<reject type="tcp-reset"/></rule>`;
+    expect(fatalsOf({ ...SERVICES, ...bound(rule) }).length).toBe(refused ? 1 : 0);
+    // Asked a second time about the same service.
+    const other = rule.replace('<rule family="ipv4">', '<rule family="ipv4" priority="5">');
+    expect(fatalsOf({ ...SERVICES, ...bound(rule + other) }).length).toBe(refused ? 2 : 0);
+  });
+
+  it.each([
+    ['ssh', false],
+    ['six', true],
+    ['outer', true],
+  ])('a destination beside the service %s: refused is %s', (name, refused) => {
+    const rule = `<rule family="ipv4"><destination address="192.0.2.1"/><service name="${name}"/><accept/></rule>`;
+    expect(fatalsOf({ ...SERVICES, ...bound(rule) }).length).toBe(refused ? 1 : 0);
+  });
+
+  const TO_PORT = '<forward-port port="1" protocol="tcp" to-port="3"/>';
+  const TO_HOST = '<forward-port port="1" protocol="tcp" to-addr="192.0.2.9"/>';
+  const rich = (content: string) => `<rule family="ipv4">${content}</rule>`;
+  const MAC = rich('<source mac="00:11:22:33:44:55"/><port port="1" protocol="tcp"/><accept/>');
+  const MARK = '<mark set="1"/>';
+
+  it.each([
+    ['nftables', 'a', 'ANY', TO_PORT, true],
+    ['nftables', 'a', 'ANY', TO_HOST, false],
+    ['nftables', 'a', 'b', TO_HOST, true],
+    ['nftables', 'a', '', TO_PORT, false],
+    ['nftables', 'HOST', 'ANY', TO_HOST, false],
+    ['nftables', 'ANY', 'HOST', rich(TO_PORT), false],
+    ['nftables', 'ANY', 'HOST', rich(TO_HOST), true],
+    ['nftables', 'a', 'b', '<masquerade/>', false],
+    ['iptables', 'a', 'b', '<masquerade/>', true],
+    ['nftables', 'HOST', 'b', rich('<masquerade/>'), true],
+    ['nftables', 'ANY', 'b', rich(`<port port="1" protocol="tcp"/>${MARK}`), true],
+    ['nftables', 'ANY', 'ANY', rich(`<port port="1" protocol="tcp"/>${MARK}`), false],
+    ['nftables', 'HOST', 'b', MAC, false],
+    ['iptables', 'HOST', 'b', MAC, true],
+  ])('%s, a policy from %s to "%s" with %s: refused is %s', (backend, from, to, content, refused) => {
+    const egress = to === '' ? '' : `<egress-zone name="${to}"/>`;
+    const files = {
+      'firewalld.conf': `DefaultZone=public\nFirewallBackend=${backend}\n`,
+      'zones/a.xml': '<zone><interface name="eth0"/></zone>',
+      'zones/b.xml': '<zone><interface name="eth1"/></zone>',
+      ...policy(`<ingress-zone name="${from}"/>${egress}${content}`, 'CONTINUE'),
+    };
+    expect(fatalsOf(files).length > 0).toBe(refused);
+  });
+});
+
 describe('entries of sets', () => {
   it.each([
     ['hash:net', '192.0.2.0/24 192.0.2.0/25'],
