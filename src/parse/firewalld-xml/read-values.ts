@@ -25,6 +25,13 @@ export function isNftNumber(text: string): boolean {
   return /^\s*-?(?:0[xX][\da-fA-F]+|0[bB][01]+|0[0-7]*|[1-9]\d*)\s*$/.test(text);
 }
 
+/**
+ * Whether nft and iptables take a number that firewalld takes for a protocol: `strtoul` with base 0, to which `08` is no octal number.
+ */
+export function isProtocolNumber(text: string): boolean {
+  return /^\s*[+-]?(?:0[0-7]*|[1-9]\d*)$/.test(text);
+}
+
 /** Ports `lo` to `hi`; `'name'`: a service name that is not in our table; `undefined`: firewalld refuses it. */
 export type PortRange = { readonly lo: number; readonly hi: number } | 'name' | undefined;
 

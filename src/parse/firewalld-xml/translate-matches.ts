@@ -166,10 +166,16 @@ function portNumber(text: string): number | undefined {
   return number === undefined || number > 65_535 ? undefined : number;
 }
 
+/** The number of a protocol by name or number; `010` is 8 for nft and iptables. `undefined` for what they do not know. */
+export function protocolNumber(text: string): number | undefined {
+  if (!/^0\d/.test(text)) return parseProtocol(text);
+  return /^0[0-7]{1,3}$/.test(text) ? Number.parseInt(text, 8) : undefined;
+}
+
 /** `22/tcp` as a test. Without a port: the whole protocol. What cannot be read is an unknown test. */
 export function portMatch(field: 'sport' | 'dport', port: string, protocol: string): Match {
   if (port === '') return protocolMatch(protocol);
-  const number = parseProtocol(protocol);
+  const number = protocolNumber(protocol);
   const range = parsePorts(port);
   const text = `${protocol} ${field} ${port}`;
   if (number === undefined) return { text, condition: unknown(text) };
@@ -180,7 +186,7 @@ export function portMatch(field: 'sport' | 'dport', port: string, protocol: stri
 
 /** `meta l4proto`: a protocol by name or number, in both IP versions. */
 export function protocolMatch(protocol: string): Match {
-  const number = parseProtocol(protocol);
+  const number = protocolNumber(protocol);
   const text = `meta l4proto ${protocol}`;
   return { text, condition: number === undefined ? unknown(text) : protocolIs(number) };
 }

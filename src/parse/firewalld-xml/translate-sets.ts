@@ -8,7 +8,6 @@ import {
   PROTOCOLS_WITH_PORTS,
   parseAddress,
   parseMaskedAddress,
-  parseProtocol,
   single,
 } from '../../net/index.ts';
 import { parseNumber } from '../numbers.ts';
@@ -21,6 +20,7 @@ import {
   parseMac,
   parsePorts,
   protocolIs,
+  protocolNumber,
   unknown,
   varying,
   versionIs,
@@ -174,7 +174,7 @@ function partCondition(kind: string, word: string, reader: PartReader): Conditio
 
 function portPart(word: string, field: 'sport' | 'dport'): Condition {
   const colon = word.indexOf(':');
-  const protocol = parseProtocol(colon < 0 ? 'tcp' : word.slice(0, colon));
+  const protocol = protocolNumber(colon < 0 ? 'tcp' : word.slice(0, colon));
   const ports = parsePorts(word.slice(colon + 1));
   if (protocol === undefined) return unknown(`${field} ${word}`);
   if (ports === undefined || !PROTOCOLS_WITH_PORTS.includes(protocol))

@@ -4,7 +4,13 @@ import type { IpVersion } from '../../net/index.ts';
 import { icmpTypeOf } from '../icmp-types.ts';
 import type { Policy, RichEndpoint, RichRule, Service, Zone, ZoneOrPolicy } from './configuration.ts';
 import { ProblemLog, quote } from './read-log.ts';
-import { ipv4NetworkLength, isIpv4Network, isNftNumber, parsePythonInt } from './read-values.ts';
+import {
+  ipv4NetworkLength,
+  isIpv4Network,
+  isNftNumber,
+  isProtocolNumber,
+  parsePythonInt,
+} from './read-values.ts';
 import { isApplied, isAppliedPolicy, isOutside, type World } from './validate-names.ts';
 
 /** Types of sets a zone or rich rule may have as source. */
@@ -109,6 +115,7 @@ function checkServices({ world, log, services }: Check): void {
     const ipv4 = service.destination?.ipv4;
     if (service.destination !== undefined && ipv4 !== undefined)
       checkMask(ipv4, service.destination.origin, world, log);
+    for (const { name, origin } of service.protocols) checkProtocolNumber(name, origin, world, log);
   }
   const withHelpers = names.filter((name) => services.get(name) === true);
   for (const service of closure(withHelpers, world))
@@ -132,10 +139,11 @@ function closure(names: readonly string[], { services }: World): readonly Servic
   return [...found.values()];
 }
 
-/** Python takes underscores in numbers, nftables does not. */
+/** Python takes underscores and leading zeros in numbers, nftables does not, nor does iptables take what is no octal number. */
 function checkProtocolNumber(name: string, origin: Origin, world: World, log: ProblemLog): void {
-  if (world.backend === 'nftables' && parsePythonInt(name) !== undefined && name.includes('_'))
-    log.fatal(origin, `${quote(name)} is no protocol for nftables`);
+  const isRefused = world.backend === 'nftables' ? !isProtocolNumber(name) : /^0\d*[89]/.test(name);
+  if (parsePythonInt(name) !== undefined && isRefused)
+    log.fatal(origin, `${quote(name)} is no protocol for ${world.backend}`);
 }
 
 /** firewalld has the numbers of the types it ships; others it cannot put into rules of nftables, and iptables has its own names. */

@@ -3,7 +3,7 @@ import { addressBits, type Interval, type IpVersion, maxAddress, parseAddress } 
 import { parseNumber } from '../numbers.ts';
 import type { Ipset } from './configuration.ts';
 import { type ProblemLog, quote } from './read-log.ts';
-import { isNftNumber, parsePortRange, parsePythonInt } from './read-values.ts';
+import { isNftNumber, isProtocolNumber, parsePortRange, parsePythonInt } from './read-values.ts';
 import type { World } from './validate-names.ts';
 
 /** Pairs of entries of one concatenated set that are compared; beyond, overlaps are not looked for. */
@@ -92,6 +92,8 @@ function toPorts(item: string, texts: string[]): Interval | string {
   if (/\d_\d/.test(port) && parsePythonInt(port) !== undefined) return 'it takes no underscore in a port';
   if (port !== port.trimEnd()) return 'it takes no space behind a port';
   if (/^(icmp|icmpv6|ipv6-icmp)$/.test(protocol)) return 'it has no word for ICMP types there';
+  if (parsePythonInt(protocol) !== undefined && !isProtocolNumber(protocol))
+    return 'it reads the protocol as no number';
   texts.push(protocol.toLowerCase());
   const ends = port.split('-').map((end) => parsePortRange(end));
   const [lo, hi] = [ends[0], ends[ends.length - 1]];

@@ -292,6 +292,22 @@ describe('what voids the configuration only where rules are made of it', () => {
     expect(fatalsOf(policy(`<ingress-zone name="ANY"/><egress-zone name="HOST"/>${own}`))).toEqual([]);
   });
 
+  it('a protocol is a number as C reads it, in services and sets too', () => {
+    const problem = '"08" is no protocol for nftables';
+    expect(fatalsOf(bound('<protocol value="08"/>'))).toEqual([problem]);
+    expect(
+      fatalsOf({ 'firewalld.conf': 'FirewallBackend=iptables\n', ...bound('<protocol value="08"/>') }),
+    ).toHaveLength(1);
+    const service = { 'services/s.xml': '<service><protocol value="08"/></service>' };
+    expect(fatalsOf({ ...service, ...bound('<service name="s"/>') })).toEqual([problem]);
+    expect(fatalsOf(service)).toEqual([]);
+    for (const taken of ['010', '+6', ' 47', '47'])
+      expect(fatalsOf(bound(`<protocol value="${taken}"/>`))).toEqual([]);
+    expect(fatalsOf(bound('<protocol value="47 "/>'))).toHaveLength(1);
+    expect(fatalsOf(set('hash:ip,port', '192.0.2.1,08:5'))).toHaveLength(1);
+    expect(fatalsOf(set('hash:ip,port', '192.0.2.1,021:5'))).toEqual([]);
+  });
+
   it('iptables has names of its own for ICMP types', () => {
     const files = (type: string, families: string) => ({
       'firewalld.conf': 'FirewallBackend=iptables\n',
