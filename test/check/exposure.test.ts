@@ -318,6 +318,16 @@ describe('the forward side', () => {
       expect(ofMap('203.0.113.101')).toEqual(['undeclared-port certain 2223  on the way to client-01']);
       expect(ofMap('192.0.2.80')).toEqual([]);
     });
+
+    test('an expression that is not read may send packets to each host that the forward side lets them reach', () => {
+      const found = (accepted: string) =>
+        scanned({ jhash: { expr: port, mod: 2 } }, accepted)
+          .filter(({ origin }) => origin?.chain === 'pre')
+          .map((f) => `${f.certainty} ${f.message.split(',')[1]}`);
+      expect(found('192.0.2.10')).toEqual(['possible  on the way to nw-server']);
+      expect(found('203.0.113.101')).toEqual(['possible  on the way to client-01']);
+      expect(found('192.0.2.80')).toEqual([]);
+    });
   });
 
   test('a translation that the forward side stops opens nothing', () => {
