@@ -65,7 +65,7 @@ export function afterStatement(
       const bits =
         statement.field === 'ttl'
           ? unknownIn(host, statement.text, width, UNTOLD_TTL, 'ttl')
-          : host.unknownBits(statement.text, width);
+          : host.unknownBits(statement.text, width, statement.field);
       return assign(statement.field, bits, statement.field === 'ct-mark');
     }
     case 'hand-over': {

@@ -140,3 +140,29 @@ describe('a host that is too large for the budget', () => {
     expect(REPORTERS.text(report, PLAIN)).toMatch(/not every check was run to its end, accepted by waiver/);
   });
 });
+
+test('an unknown port beside an unknown address of one translation takes few nodes', () => {
+  const chain = (name: string, type: string, hook: string, prio: number, policy: string) => ({
+    chain: { family: 'ip', table: 't', name, handle: 1, type, hook, prio, policy },
+  });
+  const rule = (name: string, expr: readonly unknown[]) => ({
+    rule: { family: 'ip', table: 't', chain: name, handle: 3, expr },
+  });
+  const dport = { payload: { protocol: 'tcp', field: 'dport' } };
+  const text = JSON.stringify({
+    nftables: [
+      { table: { family: 'ip', name: 't', handle: 1 } },
+      chain('pre', 'nat', 'prerouting', -100, 'accept'),
+      chain('fwd', 'filter', 'forward', 0, 'drop'),
+      // A map that the export does not hold: neither address nor port is known.
+      rule('pre', [{ dnat: { family: 'ip', addr: { map: { key: dport, data: '@missing' } } } }]),
+      rule('fwd', [
+        { match: { op: '==', left: { payload: { protocol: 'ip', field: 'daddr' } }, right: '192.0.2.10' } },
+        { accept: null },
+      ]),
+    ],
+  });
+  const report = scanTexts({ 'client-01.json': text }, CONFIG, { nodeBudget: 200_000 });
+  expect(report.hosts.find((host) => host.name === 'client-01')?.notRun).toEqual([]);
+  expect(report.findings.map((f) => f.check)).toContain('dynamic-range-any-source');
+});
