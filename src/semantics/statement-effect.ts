@@ -65,7 +65,11 @@ export function afterStatement(
       const bits =
         statement.field === 'ttl'
           ? unknownIn(host, statement.text, width, UNTOLD_TTL, 'ttl')
-          : host.unknownBits(statement.text, width, statement.field);
+          : host.unknownBits(
+              statement.text,
+              width,
+              PORTS.find((port) => port === statement.field),
+            );
       return assign(statement.field, bits, statement.field === 'ct-mark');
     }
     case 'hand-over': {
@@ -80,6 +84,12 @@ export function afterStatement(
     }
   }
 }
+
+/**
+ * Fields whose unknown values are put beside them: a translated port is compared with the one that arrived. With all fields here, kernel tests
+ * with marks took some fifty seconds; that the marks are the reason was not looked into.
+ */
+const PORTS = ['sport', 'dport'] as const;
 
 /** Before connection tracking every packet loses its tracking; after it those that belong to no connection. Source: linux nft_ct.c `nft_notrack_eval`. */
 function withoutTracking(
