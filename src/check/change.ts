@@ -106,7 +106,7 @@ export const MOST_SOURCES = 200;
 export const TOO_MANY_SOURCES = `More than ${MOST_SOURCES} sources need this access: write them as a set of your own.`;
 
 /** Characters in the name of an ipset. Source: IPSET_MAXNAMELEN in the kernel's linux/netfilter/ipset/ip_set.h, with the closing zero. */
-export const LONGEST_IPSET_NAME = 31;
+const LONGEST_SET_NAME = 31;
 
 /** The table and the chain a change is about. */
 export function targetOf(change: Change): { readonly table: Table; readonly chain: Chain } {
@@ -209,12 +209,12 @@ export function isPartOfRule({ chain, rule }: RulePlace): boolean {
   );
 }
 
-/** A name that none of a command's sets has yet, which is then taken: two rules may differ in their destinations alone. `longest`: in characters. */
-export function freeSetName(wanted: string, taken: Set<string>, longest: number): string {
-  let name = wanted.slice(0, longest);
+/** A name that none of a command's sets has yet, which is then taken: those of two lists of ports may begin alike. */
+export function freeSetName(wanted: string, taken: Set<string>): string {
+  let name = wanted.slice(0, LONGEST_SET_NAME);
   for (let i = 2; taken.has(name); i++) {
     const ending = `-${i}`;
-    name = `${wanted.slice(0, longest - ending.length)}${ending}`;
+    name = `${wanted.slice(0, LONGEST_SET_NAME - ending.length)}${ending}`;
   }
   taken.add(name);
   return name;

@@ -20,7 +20,6 @@ import {
   type Change,
   type ChangeContext,
   freeSetName,
-  LONGEST_IPSET_NAME,
   MOST_SOURCES,
   NEXT,
   type RulePlace,
@@ -373,11 +372,7 @@ function additionsOf(
           additions.push(richRule({ version, address, way, protocol, port, priority }));
       continue;
     }
-    const name = freeSetName(
-      `nw-${version === 6 ? 'v6-' : ''}${protocol}-${ports[0] ?? 'all'}`,
-      names,
-      LONGEST_IPSET_NAME,
-    );
+    const name = freeSetName(`nw-${version === 6 ? 'v6-' : ''}${protocol}-${ports[0] ?? 'all'}`, names);
     before.push(...newIpset(name, version, addresses));
     const side = way === 'in' ? 'source' : 'destination';
     for (const port of ports)

@@ -14,7 +14,6 @@ import {
   type Change,
   freeSetName,
   isNamedAnew,
-  LONGEST_IPSET_NAME,
   MOST_SOURCES,
   NEXT,
   NO_ADVICE,
@@ -203,7 +202,7 @@ function ipsetOf(
 } {
   const { version, protocol, sources, ports } = rule;
   const parts = [...(version === 6 ? ['v6'] : []), formatProtocol(protocol), ...ports.map((p) => p.lo)];
-  const name = freeSetName(`nw-${parts.join('-')}`, taken, LONGEST_IPSET_NAME);
+  const name = freeSetName(`nw-${parts.join('-')}`, taken);
   const prefixes = sources.flatMap((source) => intervalToPrefixes(version, source));
   const add = prefixes.map(
     (prefix) => `ipset add ${name} ${formatAddress(version, prefix.value)}/${prefix.prefixLength}`,
