@@ -120,10 +120,7 @@ class RuleList {
   indexesOf(rule: Rule): readonly number[] {
     if (this.#counts === undefined) {
       this.#counts = new Map();
-      for (const built of this.all()) {
-        const meaning = meaningKey(built.rule);
-        this.#counts.set(meaning, (this.#counts.get(meaning) ?? 0) + 1);
-      }
+      for (const built of this.all()) addTo(this.#counts, meaningKey(built.rule), 1);
     }
     const key = meaningKey(rule);
     if ((this.#counts.get(key) ?? 0) === 0) return [];
@@ -153,15 +150,17 @@ class RuleList {
 
   #refer({ rule: { verdict } }: BuiltRule, by: number): void {
     if (verdict.kind !== 'jump' && verdict.kind !== 'goto') return;
-    this.#references.set(verdict.chain, (this.#references.get(verdict.chain) ?? 0) + by);
+    addTo(this.#references, verdict.chain, by);
   }
 
   #count(built: BuiltRule, by: 1 | -1): void {
     this.#refer(built, by);
-    if (this.#counts === undefined) return;
-    const key = meaningKey(built.rule);
-    this.#counts.set(key, (this.#counts.get(key) ?? 0) + by);
+    if (this.#counts !== undefined) addTo(this.#counts, meaningKey(built.rule), by);
   }
+}
+
+function addTo(counts: Map<string, number>, key: string, by: number): void {
+  counts.set(key, (counts.get(key) ?? 0) + by);
 }
 
 interface ChainBuilder {
